@@ -1,0 +1,75 @@
+# petalveil: `make` lists the targets. Everything is installed into .venv here and nowhere else.
+#   make demo PYTHON=python3.12      picks the Python that .venv is made with (3.11 or newer)
+#   make test TESTS=tests/training   runs the tests of one folder
+
+PYTHON ?= python3
+TESTS ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A stamp says that an install is done and newer than the two files that decide on it.
+LIGHT := $(VENV)/light.stamp
+FULL := $(VENV)/full.stamp
+
+# A .venv that was copied or moved here still runs the code of its old place, so the stamps name their place.
+ifneq ($(shell cat $(LIGHT) 2>/dev/null),$(CURDIR))
+$(LIGHT) $(FULL): FORCE
+endif
+
+.PHONY: help demo test lint bench bundle clean FORCE
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo     cloak a photo with the bundle in this repo and show what happened'
+	@echo 'make test     ruff, pyright and all tests (installs the desk tools: torch and others)'
+	@echo 'make lint     ruff and pyright alone'
+	@echo 'make bench    latency and memory of the graphs in the bundle (ARGS="--threads 1,2")'
+	@echo 'make bundle   export the bundle anew into mobile_app/bundle'
+	@echo 'make clean    remove .venv, caches and build outputs'
+
+demo: $(LIGHT)
+	$(BIN)/petalveil demo $(ARGS)
+
+bench: $(LIGHT)
+	$(BIN)/petalveil bench $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+lint: $(FULL)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pyright
+
+bundle: $(FULL)
+	$(BIN)/python -m export bundle $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist out runs *.egg-info .pytest_cache .ruff_cache
+	find mobile_app training export tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A .venv whose Python is missing, broken or too old is made anew.
+define make_venv
+@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo 'petalveil needs Python 3.11 or newer, and "$(PYTHON)" is not; try: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| $(PYTHON) -m venv --clear $(VENV)
+endef
+
+$(LIGHT): pyproject.toml constraints.txt
+	$(make_venv)
+	@echo 'installing the light set into $(VENV): once, and again only when pyproject.toml or constraints.txt change'
+	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@echo '$(CURDIR)' > $@
+
+# torchattacks comes without what it asks for: an old version of requests that it never imports (see pyproject.toml).
+$(FULL): pyproject.toml constraints.txt
+	$(make_venv)
+	@echo 'installing the full set into $(VENV), torch included: this takes minutes the first time'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[train,test]'
+	@$(PIP) install --quiet --constraint constraints.txt --no-deps torchattacks
+	@echo '$(CURDIR)' > $(LIGHT)
+	@echo '$(CURDIR)' > $@

@@ -1,0 +1,111 @@
+"""Nothing leaves the machine: the runtime's reports are off before it loads, and no app of ours may use the network."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MANIFEST_SUFFIXES = {".spec", ".xml", ".plist", ".toml", ".json"}
+NETWORK = re.compile(r"\bINTERNET\b|NSAllowsArbitraryLoads|com\.apple\.security\.network")
+
+
+@pytest.mark.parametrize("before", [None, "", "0"])
+def test_telemetry_is_off_before_onnxruntime_loads(root: Path, before: str | None) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    if before is not None:
+        environment["ORT_DISABLE_TELEMETRY"] = before
+    result = subprocess.run(
+        [sys.executable, "-c", _RECORD_WHAT_ONNXRUNTIME_SEES],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["1"]
+
+
+# The hook sees onnxruntime's first import, whether the runtime module does it at its top or in a function later.
+_RECORD_WHAT_ONNXRUNTIME_SEES = """
+import os, sys
+
+class Record:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+
+sys.meta_path.insert(0, Record())
+sys.path.insert(0, ".")
+import mobile_app.core.runtime
+import onnxruntime
+"""
+
+
+def test_onnxruntime_is_imported_in_the_runtime_module_alone(root: Path) -> None:
+    importers = {
+        path.relative_to(root).as_posix()
+        for package in ("mobile_app", "training", "export")
+        for path in (root / package).rglob("*.py")
+        if names_onnxruntime(path.read_text(encoding="utf-8"))
+    }
+    assert importers == {"mobile_app/core/runtime.py"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import onnxruntime",
+        "def f():\n    import onnxruntime.quantization as q",
+        "from onnxruntime import InferenceSession",
+        "importlib.import_module('onnxruntime')",
+    ],
+)
+def test_each_way_to_import_onnxruntime_is_seen(source: str) -> None:
+    assert names_onnxruntime(source)
+
+
+@pytest.mark.parametrize("source", ["import onnx", "'onnxruntime is the engine'", "from . import onnxruntime_like"])
+def test_other_mentions_of_onnxruntime_are_no_import(source: str) -> None:
+    assert not names_onnxruntime(source)
+
+
+def test_no_manifest_asks_for_the_network(project_files: list[Path]) -> None:
+    faults = [
+        str(path)
+        for path in project_files
+        if path.suffix in MANIFEST_SUFFIXES and NETWORK.search(path.read_text(encoding="utf-8"))
+    ]
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<uses-permission android:name="android.permission.INTERNET"/>',
+        "android.permissions = CAMERA,INTERNET",
+        "<key>NSAllowsArbitraryLoads</key>",
+    ],
+)
+def test_each_way_to_ask_for_the_network_is_seen(line: str) -> None:
+    assert NETWORK.search(line)
+
+
+def names_onnxruntime(source: str) -> bool:
+    """Whether `source` imports onnxruntime: by a statement, or by a call with its name as the first argument."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module or "")
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            names += [str(node.args[0].value)] if function in ("import_module", "__import__") else []
+    return any(name.partition(".")[0] == "onnxruntime" for name in names)
