@@ -1,0 +1,1 @@
+"""The desk: what is trained and measured with PyTorch before anything reaches a phone."""
