@@ -1,0 +1,64 @@
+"""Photo in, protected photo out, at the photo's own size.
+
+result = cloak(photo, engine, StepConfig(budget_levels=8))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from mobile_app.core.compose import budget_map, compose
+from mobile_app.core.engines import Engine, OnStep, ShouldStop
+from mobile_app.core.photo import Photo
+from mobile_app.core.preprocess import fit_short_side, from_uint8
+from mobile_app.core.step import Array, StepConfig
+
+STRENGTHS = {"low": 4.0, "medium": 8.0, "high": 12.0}  # budget in levels
+MEDIUM = StepConfig(budget_levels=STRENGTHS["medium"])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CloakResult:
+    """A protected photo and what it took."""
+
+    photo: Photo
+    config: StepConfig
+    engine: str
+    seconds: float
+
+
+def cloak(
+    photo: Photo,
+    engine: Engine,
+    config: StepConfig = MEDIUM,
+    *,
+    on_step: OnStep = lambda _done, _steps: None,
+    should_stop: ShouldStop = lambda: False,
+    now: Callable[[], float] = time.perf_counter,
+) -> CloakResult:
+    """Change a photo within the budget so that recognisers no longer see what it shows.
+
+    The perturbation is computed at the engine's size and composed at the photo's own. A grey photo stays grey.
+
+    Raises: Cancelled if should_stop() became true, GraphError if the engine's graph fails.
+    """
+    started = now()
+    small = from_uint8(fit_short_side(photo.rgb_hwc, engine.size_px))
+    bound_levels = budget_map(photo.rgb_hwc, config.budget_levels)
+    bound = _fit_bound(bound_levels, small.shape[-2:]) / np.float32(255)
+    delta = engine.perturb(small, bound, config, on_step=on_step, should_stop=should_stop)
+    if photo.is_grey:
+        delta = np.broadcast_to(delta.mean(1, keepdims=True), delta.shape)
+    rgb_hwc = compose(photo.rgb_hwc, (delta / bound)[0], bound_levels, config.budget_levels)
+    return CloakResult(photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, seconds=now() - started)
+
+
+def _fit_bound(bound_levels: np.ndarray, size: tuple[int, ...]) -> Array:
+    """(H', W') -> (1, 1, H, W), averaged or interpolated to the working image."""
+    image = Image.fromarray(bound_levels).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.float32)[None, None]
