@@ -53,7 +53,7 @@ def cloak(
     bound = _fit_bound(bound_levels, small.shape[-2:]) / np.float32(255)
     delta = engine.perturb(small, bound, config, on_step=on_step, should_stop=should_stop)
     if photo.is_grey:
-        delta = np.broadcast_to(delta.mean(1, keepdims=True), delta.shape)
+        delta = delta.mean(1, keepdims=True)
     rgb_hwc = compose(photo.rgb_hwc, (delta / bound)[0], bound_levels, config.budget_levels)
     return CloakResult(photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, seconds=now() - started)
 

@@ -1,8 +1,7 @@
 """How much each pixel may change, and the change at the network's size laid over the photo at its own size.
 
 The budget map is small where the eye sees noise (sky, skin, plain walls) and whole where texture hides it. Composition
-works in strips and in integers: a 12-megapixel photo needs a few megabytes beyond itself, and no pixel leaves the
-budget.
+works in strips: a 12-megapixel photo needs a few megabytes beyond itself, and no pixel leaves the budget.
 """
 
 from __future__ import annotations
@@ -11,33 +10,35 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
+
+from mobile_app.core.preprocess import averaged_down
 
 Pixels = NDArray[np.uint8]
 
-LOWEST_SSIM = 0.83  # of a patch that is changed by its whole budget of 8 levels; see budget_map
+PLAIN_LEVELS = 2.0  # what a plain area bears at a budget of 8 levels
+MASKING = 0.9  # levels more for each level by which texture deviates from its mean
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
 _WINDOW_PX = 7
-_C2 = (0.03 * 255) ** 2  # SSIM's constant for contrast
 _PIXELS_A_STRIP = 1 << 18
 
 
 def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
     """Largest change of each pixel in levels, (H', W') float32 with max(H', W') <= 768, of the photo's proportions.
 
-    Noise of variance n on a patch of variance v leaves it an SSIM of (2 v + C2) / (2 v + n + C2) (Wang et al. 2004,
-    equation 13, at equal means and uncorrelated noise). Solved for n, a patch that has to keep an SSIM of s bears noise
-    of deviation sqrt((1/s - 1) (2 v + C2)). Beside an edge the plainer side counts, where the noise would be seen.
+    Texture hides noise about in proportion to its own contrast (contrast masking, Legge and Foley 1980,
+    doi:10.1364/JOSA.70.001458), so a pixel bears 2 levels plus 0.9 of the standard deviation of the brightness around
+    it. Beside an edge the plainer side counts, where the noise would be seen.
 
     Args:
         rgb_hwc: (H, W, 3) uint8.
         budget_levels: the ceiling; strengths other than 8 levels scale the whole map.
     """
     luminance = _luminance(rgb_hwc)
-    variance = np.maximum(_window_mean(luminance**2) - _window_mean(luminance) ** 2, 0)
-    deviation = Image.fromarray(np.minimum(np.sqrt(variance), 255).astype(np.uint8))
-    plainer = np.asarray(deviation.filter(ImageFilter.MinFilter(_WINDOW_PX)), np.float32)
-    bearable = np.sqrt((1 / LOWEST_SSIM - 1) * (2 * plainer**2 + _C2)) * (budget_levels / 8)
+    mean, mean_square = (_over_window(values, np.add) / _WINDOW_PX**2 for values in (luminance, luminance**2))
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0))
+    plainer = _over_window(deviation, np.minimum)
+    bearable = (PLAIN_LEVELS + MASKING * plainer) * (budget_levels / 8)
     return np.minimum(bearable, budget_levels).astype(np.float32)
 
 
@@ -48,66 +49,53 @@ def compose(
 
     Args:
         rgb_hwc: (H, W, 3) uint8.
-        unit_chw: (3, h, w) float32 in [-1, 1], the change as a share of each pixel's bound.
+        unit_chw: (3, h, w) or, for all channels alike, (1, h, w) float32 in [-1, 1]: the change as a share of each
+            pixel's bound.
         bound_levels: (h', w') float32, see budget_map.
         budget_levels: no pixel changes by more whole levels than fit into this.
     Returns: (H, W, 3) uint8, as a new array.
     """
     limit = int(budget_levels)  # floor first: rint(7.6) is 8, over the budget
-    shift = int(np.log2(32767 / (limit + 0.5)))  # the largest that keeps unit * bound inside int16
-    units = np.rint(np.clip(unit_chw, -1, 1) * 127).astype(np.int8).view(np.uint8) ^ 0x80  # -127..127 -> 1..255
-    bounds = np.floor(np.minimum(bound_levels, limit) * (2**shift / 127 / _bound_scale(limit, shift)))
-    unit_image = Image.fromarray(np.ascontiguousarray(units.transpose(1, 2, 0)))
-    bound_image = Image.fromarray(bounds.astype(np.uint8))
+    shares = _resized(unit_chw, bound_levels.shape) * np.minimum(bound_levels / max(limit, 1), 1)
+    steps = np.rint(np.clip(shares, -1, 1) * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
+    image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)).squeeze())
+    levels = [128 + max(-limit, round((step - 128) * limit / 127)) for step in range(256)]
     out = np.empty_like(rgb_hwc)
-    height, width = rgb_hwc.shape[:2]
+    (height, width), channels = rgb_hwc.shape[:2], len(unit_chw)
     rows = max(1, _PIXELS_A_STRIP // width)
 
     def fill(top: int) -> None:
         bottom = min(top + rows, height)
-        share = (top / height, bottom / height)
-        unit = _strip(unit_image, (width, bottom - top), share).astype(np.int16) - 128
-        bound = _strip(bound_image, (width, bottom - top), share).astype(np.int16) * _bound_scale(limit, shift)
-        unit *= bound[..., None]
-        unit += 1 << (shift - 1)
-        unit >>= shift
-        np.clip(unit, -limit, limit, out=unit)
-        unit += rgb_hwc[top:bottom]
-        np.clip(unit, 0, 255, out=unit)
-        out[top:bottom] = unit
+        box = (0, top / height * image.height, image.width, bottom / height * image.height)
+        strip = image.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box).point(levels * channels)
+        change = np.asarray(strip).astype(np.int16).reshape(bottom - top, width, channels) - 128
+        changed = rgb_hwc[top:bottom] + change
+        np.clip(changed, 0, 255, out=changed)
+        out[top:bottom] = changed
 
     with ThreadPoolExecutor(max_workers=2) as pool:  # NumPy and Pillow both let go of the interpreter here
         list(pool.map(fill, range(0, height, rows)))
     return out
 
 
-def _bound_scale(limit: int, shift: int) -> int:
-    """What one step of the 8-bit bound image stands for, so that its 255 steps cover the limit."""
-    return max(1, -(-(limit << shift) // 127 // 255))
+def _resized(unit_chw: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """(C, h, w) -> (C, *size), bilinear."""
+    channels = (Image.fromarray(channel) for channel in np.ascontiguousarray(unit_chw))
+    return np.stack([np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR)) for image in channels])
 
 
 def _luminance(rgb_hwc: Pixels) -> NDArray[np.float32]:
-    image = Image.fromarray(rgb_hwc)
-    factor = -(-max(image.size) // _MAP_SIDE_PX)
-    if factor > 1:
-        image = image.reduce(factor)
-    return np.asarray(image.convert("L"), np.float32)
+    factor = -(-max(rgb_hwc.shape) // _MAP_SIDE_PX)
+    return np.asarray(averaged_down(rgb_hwc, factor).convert("L"), np.float32)
 
 
-def _window_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over a 7 x 7 window around each pixel, the rim repeated."""
-    padded = np.pad(values, _WINDOW_PX // 2, mode="edge")
-    for axis in (0, 1):
-        sums = np.cumsum(padded, axis=axis, dtype=np.float64)
-        first = np.zeros_like(np.take(sums, [0], axis))
-        sums = np.concatenate([first, sums], axis)
-        upper = np.take(sums, range(_WINDOW_PX, sums.shape[axis]), axis)
-        lower = np.take(sums, range(sums.shape[axis] - _WINDOW_PX), axis)
-        padded = (upper - lower) / _WINDOW_PX
-    return padded.astype(np.float32)
-
-
-def _strip(image: Image.Image, size: tuple[int, int], share: tuple[float, float]) -> Pixels:
-    """Rows from share[0] to share[1] of an image, resized to `size` as the whole image would be."""
-    box = (0, share[0] * image.height, image.width, share[1] * image.height)
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=box))
+def _over_window(values: NDArray[np.float32], combine: np.ufunc) -> NDArray[np.float32]:
+    """Sums or minima over the 7 x 7 window around each pixel, the rim repeated."""
+    values = np.pad(values, _WINDOW_PX // 2, mode="edge")
+    for _ in range(2):
+        windows = len(values) - _WINDOW_PX + 1
+        combined = values[:windows]
+        for offset in range(1, _WINDOW_PX):
+            combined = combine(combined, values[offset : offset + windows])
+        values = np.ascontiguousarray(combined.T)
+    return values

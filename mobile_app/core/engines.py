@@ -39,7 +39,7 @@ class Engine(Protocol):
         Args:
             image: (1, 3, H, W) in [0, 1] with min(H, W) = size_px.
             bound: (1, 1, H, W), largest change of each pixel in the same unit.
-        Returns: delta like image, |delta| <= bound and image + delta in [0, 1].
+        Returns: delta, (1, 3, H, W), or (1, 1, H, W) where it is the same for all channels; |delta| <= bound.
         Raises: Cancelled as soon as should_stop() is true.
         """
         ...
@@ -51,6 +51,9 @@ class GradientEngine:
     Every second step the network is shown the photo as it comes back from a site, through a real JPEG round trip, and
     the gradient found there is used as it is (the straight-through estimate of Athalye et al. 2018, arXiv:1802.00420,
     section 4.1): what the codec removes is then made up for, at the price of a small JPEG and no graph call.
+
+    The change is one of brightness alone, equal in the three channels: coloured noise is what people see first, and
+    colour is what recompression halves first.
 
     Args:
         graph: inputs `image` (1, 3, S, S) and `label` (1,); outputs `loss`, `grad` and `logits`.
@@ -77,12 +80,12 @@ class GradientEngine:
             changed = np.ascontiguousarray((image + delta)[view])
             if step % 2 and self._posting_quality is not None:
                 changed = _as_posted(changed, self._posting_quality)
-            grad = self._graph.run({"image": changed, "label": label})["grad"]
+            grad = _of_brightness(self._graph.run({"image": changed, "label": label})["grad"])
             delta[view], velocity[view] = take_step(
                 delta[view], grad, velocity[view], image=image[view], bound=bound[view], config=config
             )
             on_step(step + 1, config.steps)
-        return delta
+        return _of_one_channel(delta)
 
     def _seen_in(self, image: Array, view: View) -> np.ndarray:
         """(1,) int64: the class that the network gives to the unchanged photo."""
@@ -90,8 +93,19 @@ class GradientEngine:
         return self._graph.run(inputs)["logits"].argmax(1)
 
 
+def _of_one_channel(delta: Array) -> Array:
+    """(1, 3, H, W) -> (1, 1, H, W): channels differ only where black or white held some back; the freest counts."""
+    rises, falls = delta.max(1, keepdims=True), delta.min(1, keepdims=True)
+    return np.where(rises > -falls, rises, falls)
+
+
 def _as_posted(image: Array, quality: int) -> Array:
     return from_uint8(recompress(to_uint8(image), quality=quality))
+
+
+def _of_brightness(grad: Array) -> Array:
+    """The gradient with respect to a change that is equal in all channels, repeated for each of them."""
+    return np.repeat(grad.mean(1, keepdims=True), grad.shape[1], axis=1)
 
 
 View = tuple[slice, slice, slice, slice]

@@ -68,7 +68,7 @@ def fit_short_side(rgb_hwc: Pixels, short_side_px: int) -> Pixels:
     size = (max(short_side_px, round(width * scale)), max(short_side_px, round(height * scale)))
     factor = max(1, int(1 / scale / _GAP)) if width * height >= _LARGE_PIXELS else 1
     whole = (0, 0, width / factor, height / factor)  # the last averaged row and column may stand for less
-    return np.asarray(_averaged(rgb_hwc, factor).resize(size, Image.Resampling.BICUBIC, box=whole))
+    return np.asarray(averaged_down(rgb_hwc, factor).resize(size, Image.Resampling.BICUBIC, box=whole))
 
 
 def centre_crop(rgb_hwc: Pixels, size_px: int) -> Pixels:
@@ -80,7 +80,7 @@ def centre_crop(rgb_hwc: Pixels, size_px: int) -> Pixels:
     return rgb_hwc[top : top + size_px, left : left + size_px]
 
 
-def _averaged(rgb_hwc: Pixels, factor: int) -> Image.Image:
+def averaged_down(rgb_hwc: Pixels, factor: int) -> Image.Image:
     """The photo with each factor x factor block averaged into one pixel."""
     if factor == 1:
         return Image.fromarray(rgb_hwc)
