@@ -1,0 +1,64 @@
+"""Networks by name: what recipes, export and evaluation call them on a command line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from training.models.calibrate import calibrate
+from training.models.efficientnet_lite import efficientnet_lite
+from training.torchvision_shim import ensure_torchvision
+
+Weights = Literal["pretrained", "calibrated"]
+
+TORCHVISION = (
+    "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large efficientnet_b0 squeezenet1_1 resnet18 resnet50".split()
+)
+EFFICIENTNET_LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+NETWORKS = (*EFFICIENTNET_LITE, *TORCHVISION)
+
+
+class Normalised(nn.Module):
+    """A network that takes images in [0, 1]: the mean and deviation it was trained with are part of the graph."""
+
+    def __init__(self, network: nn.Module, size_px: int = 224) -> None:
+        super().__init__()
+        self.network = network
+        self.size_px = size_px
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network((image - self.mean) / self.deviation)
+
+
+def build_network(name: str, *, weights: Weights = "pretrained", seed: int = 0) -> nn.Module:
+    """A classifier in eval mode, (N, 3, S, S) in [0, 1] -> logits, with its side as `size_px`.
+
+    Args:
+        weights: "pretrained" is downloaded by torchvision, or comes from a package for EfficientNet-Lite; "calibrated"
+            is random by `seed` and made to behave (see `calibrate`), for checks where no network is at hand.
+    Raises: ValueError for an unknown name.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {name!r}")
+    if weights == "pretrained":
+        return _build(name, pretrained=True).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return calibrate(_build(name, pretrained=False), seed=seed)
+
+
+def _build(name: str, *, pretrained: bool) -> nn.Module:
+    if name in EFFICIENTNET_LITE:
+        return efficientnet_lite(int(name[-1]), pretrained=pretrained)
+    return Normalised(_torchvision(name, pretrained=pretrained))
+
+
+def _torchvision(name: str, *, pretrained: bool) -> nn.Module:
+    ensure_torchvision()
+    from torchvision import models
+
+    return models.get_model(name, weights="DEFAULT" if pretrained else None)
