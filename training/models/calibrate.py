@@ -14,7 +14,7 @@ _LOGIT_DEVIATION = 3.0
 
 def calibrate(network: nn.Module, *, seed: int = 0, size_px: int = 224) -> nn.Module:
     """Set BatchNorm statistics from smooth random images and scale the last layer; return the network in eval mode."""
-    images = _smooth_images(8, size_px, seed)
+    images = smooth_images(8, size_px, seed)
     network.eval()  # all but the norms: dropout and stochastic depth would make the statistics those of another network
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
@@ -34,7 +34,7 @@ def calibrate(network: nn.Module, *, seed: int = 0, size_px: int = 224) -> nn.Mo
     return network
 
 
-def _smooth_images(count: int, size_px: int, seed: int) -> Tensor:
+def smooth_images(count: int, size_px: int, seed: int) -> Tensor:
     """(count, 3, S, S) in [0, 1]: blurred noise of several scales, roughly the spectrum of photos."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.zeros(count, 3, size_px, size_px)

@@ -1,0 +1,83 @@
+"""The command `python -m export`: `gradient` writes one gradient graph, `bundle` makes the bundle that ships."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    from export.errors import ExportError
+    from mobile_app.core.errors import PetalveilError
+
+    try:
+        return options.run(options)
+    except (ExportError, PetalveilError, ModuleNotFoundError, ValueError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("export: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    gradient = commands.add_parser(
+        "gradient",
+        help="one ONNX graph with the outputs loss, grad and logits",
+        description="Export an objective and its input gradient as one ONNX graph of standard operators.",
+    )
+    gradient.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.onnx")
+    gradient.add_argument("--network", default="efficientnet_lite0", help="see training/models/registry.py")
+    gradient.add_argument("--weights", choices=["pretrained", "calibrated"], default="pretrained")
+    gradient.add_argument(
+        "--objective",
+        default="AwayFromLabel",
+        choices=["AwayFromLabel", "TowardsLabel", "MarginBelowRunnerUp", "FeatureDistance"],
+    )
+    gradient.add_argument("--size", type=int, metavar="PX", help="side of the image (default: the network's)")
+    gradient.add_argument("--precision", choices=["float32", "float16"], default="float16", help="of stored weights")
+    gradient.add_argument(
+        "--factory",
+        metavar="MODULE:FUNCTION",
+        help="an objective of your own: a function that returns (module, {input name: example tensor})",
+    )
+    gradient.add_argument("--force", action="store_true", help="overwrite FILE.onnx")
+    gradient.set_defaults(run=_gradient)
+    bundle = commands.add_parser("bundle", help="make mobile_app/bundle anew")
+    bundle.add_argument("--out", type=Path, help="folder to make (default: mobile_app/bundle)")
+    bundle.set_defaults(run=_bundle)
+    return parser
+
+
+def _gradient(options: argparse.Namespace) -> int:
+    from export.command import GradientJob, write_gradient
+
+    job = GradientJob(
+        out=options.out,
+        network=options.network,
+        weights=options.weights,
+        objective=options.objective,
+        size_px=options.size,
+        precision=options.precision,
+        factory=options.factory,
+        force=options.force,
+    )
+    for line in write_gradient(job):
+        print(line)
+    return 0
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    from export.bundle import DEFAULT_ROOT, make_bundle
+
+    make_bundle(options.out or DEFAULT_ROOT)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Writing graphs: large weights go to a file of their own, once, as float16, and any number of graphs read them there.
+
+A forward graph and its gradient graph have the same weights, so a bundle holds them once. Each becomes a Cast of a
+float16 tensor, which a runtime folds when it loads the graph; what runs is float32 throughout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from mobile_app.core.files import write_whole
+
+SMALLEST_SHARED_BYTES = 256  # smaller constants stay in the graph, where they can be read
+_ALIGNMENT = 64  # of each tensor in the file, for runtimes that map it
+
+
+def round_to_half(model: ir.Model) -> None:
+    """Store the large float32 weights as float16, each followed by a Cast back to float32.
+
+    Every number that then enters a computation is one that float16 can hold, so the graph computes the function of the
+    rounded network exactly. A weight that float16 cannot hold (above 65504) stays as it is.
+    """
+    graph = model.graph
+    for name, value in list(graph.initializers.items()):
+        tensor = value.const_value
+        if tensor is None or value.dtype != ir.DataType.FLOAT or tensor.nbytes < SMALLEST_SHARED_BYTES:
+            continue
+        weights = tensor.numpy()
+        with np.errstate(over="ignore"):
+            half = weights.astype(np.float16)
+        if not np.isfinite(half).all():
+            continue
+        stored = ir.Value(
+            name=f"{name}_half",
+            shape=value.shape,
+            type=ir.TensorType(ir.DataType.FLOAT16),
+            const_value=ir.tensor(half, name=f"{name}_half"),
+        )
+        graph.register_initializer(stored)
+        cast = ir.node("Cast", [stored], {"to": int(ir.DataType.FLOAT)})
+        cast.outputs[0].shape, cast.outputs[0].type = value.shape, value.type
+        graph.insert_before(graph[0], cast)
+        value.replace_all_uses_with(cast.outputs[0])
+        del graph.initializers[name]
+        cast.outputs[0].name = cast.name = f"{name}_single"
+
+
+class WeightStore:
+    """The weights of several graphs, each different tensor once."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[bytes, int] = {}
+        self._content = bytearray()
+
+    def add(self, tensor: ir.TensorProtocol) -> tuple[int, int]:
+        """Returns: (offset, length) in bytes of the tensor in the file."""
+        raw = tensor.tobytes()
+        key = hashlib.sha256(str(tensor.dtype).encode() + raw).digest()
+        if key not in self._offsets:
+            self._content.extend(bytes(-len(self._content) % _ALIGNMENT))
+            self._offsets[key] = len(self._content)
+            self._content.extend(raw)
+        return self._offsets[key], len(raw)
+
+    def write(self, path: Path) -> None:
+        write_whole(path, bytes(self._content), force=True)
+
+
+def save_graph(model: ir.Model, path: Path, store: WeightStore | None = None, weights_name: str = "") -> None:
+    """Write an .onnx file whole or not at all; with a store, its large weights go there, into a file of that name."""
+    if store is not None:
+        for value in model.graph.initializers.values():
+            tensor = value.const_value
+            if tensor is not None and tensor.nbytes >= SMALLEST_SHARED_BYTES:
+                offset, length = store.add(tensor)
+                value.const_value = ir.ExternalTensor(
+                    weights_name,
+                    offset,
+                    length,
+                    tensor.dtype,
+                    shape=ir.Shape(tensor.numpy().shape),
+                    name=value.name or "",
+                    base_dir=path.parent,
+                )
+    write_whole(path, ir.to_proto(model).SerializeToString(), force=True)

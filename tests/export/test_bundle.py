@@ -1,0 +1,131 @@
+"""The bundle that ships is the one that this code makes: exported anew and compared file by file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export.bundle import make_bundle
+from export.contract import SHIPPED
+from export.errors import ExportError
+from export.parity import ParityRow, cosine
+from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle, reference_image, sample
+from mobile_app.core.runtime import load_graph
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+LIMIT_BYTES = 30_000_000
+NAMES = [spec.name for spec in SHIPPED]
+
+
+@pytest.fixture(scope="module")
+def anew(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ParityRow], list[str]]:
+    """(folder, parity rows, lines reported) of a bundle made by this code."""
+    root = tmp_path_factory.mktemp("made") / "bundle"
+    lines: list[str] = []
+    return root, make_bundle(root, lines.append), lines
+
+
+def test_files_are_those_that_ship(anew) -> None:
+    assert _names(anew[0]) == _names(DEFAULT_ROOT)
+
+
+@pytest.mark.parametrize("weights", sorted({spec.weights for spec in SHIPPED}))
+def test_weights_are_those_that_ship_to_the_byte(weights: str, anew) -> None:
+    assert _sha256(anew[0] / weights) == _sha256(DEFAULT_ROOT / weights)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_gives_what_the_shipped_one_gives(name: str, anew) -> None:
+    found, shipped = (_outputs(root, name) for root in (anew[0], DEFAULT_ROOT))
+    assert found.keys() == shipped.keys()
+    for output, array in shipped.items():
+        assert cosine(found[output].reshape(-1), array.reshape(-1)) >= 0.9999, output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_graph_gives_its_reference_outputs(name: str) -> None:
+    bundle = load_bundle()
+    reference = bundle.reference_outputs()
+    for output, array in _outputs(DEFAULT_ROOT, name).items():
+        assert cosine(sample(array), reference[f"{name}/{output}"]) >= 0.9999, output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_graph_has_standard_operators_of_the_stated_opset_alone(name: str) -> None:
+    bundle = load_bundle()
+    model = onnx.load(bundle.path(name), load_external_data=False)
+    assert {(entry.domain, entry.version) for entry in model.opset_import} == {("", bundle.entry(name).opset)}
+    assert {node.domain for node in model.graph.node} == {""}
+    assert not model.functions
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_graph_tells_nothing_about_the_machine_that_made_it(name: str) -> None:
+    content = load_bundle().path(name).read_bytes()
+    for telltale in (".py", "site-" + "packages", "File ", "/home/", "/" + "work", "/" + "root/"):
+        assert telltale.encode() not in content
+
+
+def test_bundle_is_small_enough() -> None:
+    assert sum(path.stat().st_size for path in DEFAULT_ROOT.iterdir()) < LIMIT_BYTES
+
+
+def test_manifest_lists_every_file_with_its_hash() -> None:
+    manifest = json.loads((DEFAULT_ROOT / MANIFEST).read_text(encoding="utf-8"))
+    assert set(manifest["files"]) == set(_names(DEFAULT_ROOT)) - {MANIFEST}
+    for name, facts in manifest["files"].items():
+        assert facts == {"sha256": _sha256(DEFAULT_ROOT / name), "bytes": (DEFAULT_ROOT / name).stat().st_size}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_manifest_says_where_a_graph_comes_from_and_how_faithful_it_is(name: str) -> None:
+    entry = load_bundle().entry(name)
+    assert all((entry.source, entry.licence, entry.command, entry.precision, entry.task))
+    rows = entry.metrics["parity"]
+    outputs = {"logits", "grad"} if entry.task == "gradient" else {"logits"}
+    assert {row["output"] for row in rows} == outputs
+    assert len(rows) == 2 * len(outputs)  # before and after the weights were rounded
+    assert all(row["cosine"] >= row["lowest_cosine"] and row["images"] >= 2 for row in rows)
+
+
+def test_every_parity_row_passes_and_is_reported(anew) -> None:
+    _, rows, lines = anew
+    assert rows
+    assert all(row.ok for row in rows)
+    assert len(lines) == len(rows)
+
+
+def test_unfaithful_graph_is_refused_and_the_bundle_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "bundle"
+    root.mkdir()
+    (root / "mine.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr("export.bundle.SHIPPED", (replace(SHIPPED[0], lowest_cosine=1.01),))
+    with pytest.raises(ExportError, match=r"^objects: output logits has cosine .*expected at least 1\.01"):
+        make_bundle(root, lambda _: None)
+    assert (root / "mine.txt").read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def _names(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _outputs(root: Path, name: str) -> dict[str, np.ndarray]:
+    graph = load_graph(root / f"{name}.onnx", threads=1)
+    inputs = {"image": reference_image(graph.inputs["image"].shape[-1])}
+    if "label" in graph.inputs:
+        inputs["label"] = np.zeros(1, np.int64)
+    return graph.run(inputs)

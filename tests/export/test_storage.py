@@ -1,0 +1,109 @@
+"""Weights on disk: rounded to float16 where that can hold them, shared between graphs, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from export.storage import WeightStore, round_to_half, save_graph
+from mobile_app.core.errors import GraphError, OutputError
+from mobile_app.core.runtime import load_graph
+
+
+def _adds(weights: np.ndarray) -> ir.Model:
+    """image + weights, as a graph."""
+    kind = ir.TensorType(ir.DataType.from_numpy(weights.dtype))
+    image = ir.Value(name="image", shape=ir.Shape(weights.shape), type=kind)
+    stored = ir.Value(name="w", shape=ir.Shape(weights.shape), type=kind, const_value=ir.tensor(weights, name="w"))
+    node = ir.node("Add", [image, stored])
+    node.outputs[0].name, node.outputs[0].shape, node.outputs[0].type = "sum", image.shape, kind
+    graph = ir.Graph([image], node.outputs, nodes=[node], initializers=[stored], opset_imports={"": 18}, name="adds")
+    return ir.Model(graph, ir_version=10)
+
+
+def _weights_of(path: Path, size: int) -> np.ndarray:
+    return load_graph(path).run({"image": np.zeros(size, np.float32)})["sum"]
+
+
+def test_weights_are_rounded_to_the_nearest_half_by_hand(tmp_path: Path) -> None:
+    # float16 has steps of 2^-10 between 1 and 2
+    weights = np.full(100, 1 + 2**-10 * 0.75, np.float32)
+    model = _adds(weights)
+    round_to_half(model)
+    save_graph(model, tmp_path / "graph.onnx")
+    assert set(_weights_of(tmp_path / "graph.onnx", 100)) == {np.float32(1 + 2**-10)}
+    (stored,) = model.graph.initializers.values()
+    assert stored.dtype == ir.DataType.FLOAT16
+
+
+def test_weight_beyond_the_range_of_half_stays_single() -> None:
+    weights = np.ones(100, np.float32)
+    weights[3] = 65520  # the first number that rounds to infinity
+    model = _adds(weights)
+    round_to_half(model)
+    (stored,) = model.graph.initializers.values()
+    assert stored.dtype == ir.DataType.FLOAT
+    assert stored.const_value is not None
+    assert np.array_equal(stored.const_value.numpy(), weights)
+
+
+def test_largest_half_is_still_rounded() -> None:
+    weights = np.ones(100, np.float32)
+    weights[3] = 65504
+    model = _adds(weights)
+    round_to_half(model)
+    (stored,) = model.graph.initializers.values()
+    assert stored.dtype == ir.DataType.FLOAT16
+
+
+def test_small_constant_stays_single() -> None:
+    model = _adds(np.full(4, 0.1, np.float32))
+    round_to_half(model)
+    assert model.graph.initializers["w"].dtype == ir.DataType.FLOAT
+
+
+def test_whole_numbers_stay_as_they_are() -> None:
+    model = _adds(np.arange(100, dtype=np.int64))
+    round_to_half(model)
+    assert model.graph.initializers["w"].dtype == ir.DataType.INT64
+
+
+def test_store_holds_equal_tensors_once(tmp_path: Path) -> None:
+    store = WeightStore()
+    weights = np.arange(100, dtype=np.float32)
+    for name in ("first", "second"):
+        save_graph(_adds(weights), tmp_path / f"{name}.onnx", store, "shared.weights")
+    store.write(tmp_path / "shared.weights")
+    assert (tmp_path / "shared.weights").stat().st_size == 400
+    for name in ("first", "second"):
+        assert np.array_equal(_weights_of(tmp_path / f"{name}.onnx", 100), weights)
+
+
+def test_store_keeps_equal_bytes_of_different_types_apart() -> None:
+    store = WeightStore()
+    zeros = [ir.tensor(np.zeros(100, dtype)) for dtype in (np.float32, np.int32)]
+    assert store.add(zeros[0]) == (0, 400)
+    assert store.add(zeros[1]) == (448, 400)  # the next multiple of 64
+    assert store.add(zeros[0]) == (0, 400)
+
+
+def test_graph_whose_weights_are_missing_is_refused_by_name(tmp_path: Path) -> None:
+    save_graph(_adds(np.arange(100, dtype=np.float32)), tmp_path / "graph.onnx", WeightStore(), "shared.weights")
+    with pytest.raises(GraphError, match=r"^graph\.onnx: the runtime cannot load this graph .*shared\.weights"):
+        load_graph(tmp_path / "graph.onnx")
+
+
+def test_graph_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="does not exist; create it"):
+        save_graph(_adds(np.zeros(4, np.float32)), tmp_path / "missing" / "graph.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_but_the_graph_is_left_beside_it(tmp_path: Path) -> None:
+    save_graph(_adds(np.zeros(4, np.float32)), tmp_path / "graph.onnx")
+    save_graph(_adds(np.ones(4, np.float32)), tmp_path / "graph.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["graph.onnx"]
+    assert _weights_of(tmp_path / "graph.onnx", 4).tolist() == [1, 1, 1, 1]
