@@ -56,7 +56,7 @@ def compose(
     Returns: (H, W, 3) uint8, as a new array.
     """
     limit = int(budget_levels)  # floor first: rint(7.6) is 8, over the budget
-    shares = _resized(unit_chw, bound_levels.shape) * np.minimum(bound_levels / max(limit, 1), 1)
+    shares = _resized(unit_chw, *bound_levels.shape) * np.minimum(bound_levels / max(limit, 1), 1)
     steps = np.rint(np.clip(shares, -1, 1) * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
     image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)).squeeze())
     levels = [128 + max(-limit, round((step - 128) * limit / 127)) for step in range(256)]
@@ -78,10 +78,10 @@ def compose(
     return out
 
 
-def _resized(unit_chw: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
-    """(C, h, w) -> (C, *size), bilinear."""
+def _resized(unit_chw: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """(C, h, w) -> (C, height, width), bilinear."""
     channels = (Image.fromarray(channel) for channel in np.ascontiguousarray(unit_chw))
-    return np.stack([np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR)) for image in channels])
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)) for image in channels])
 
 
 def _luminance(rgb_hwc: Pixels) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""The command `petalveil`: one module a sub-command, and what they share."""

@@ -1,0 +1,229 @@
+"""The words after `petalveil` in, a namespace with `run` out. Imports nothing heavy, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from mobile_app import __version__
+
+_EXAMPLES = """\
+examples:
+  petalveil demo                                  cloak a photo that comes along, and see what happens
+  petalveil cloak IMG_1.jpg -o safe/              write safe/IMG_1.cloaked.jpg
+  petalveil cloak holiday/ -o safe/               every photo of a folder; run it again to go on after a stop
+  petalveil classify IMG_1.jpg safe/*.jpg         what a recogniser sees
+"""
+_CLOAK_EXAMPLES = """\
+examples:
+  petalveil cloak IMG_1.jpg -o safe/                          safe/IMG_1.cloaked.jpg
+  petalveil cloak IMG_1.jpg -o safe.png --format png          one file, under this name
+  petalveil cloak holiday/ *.png -o safe/ --strength high     many; the same command goes on after a stop
+  petalveil cloak IMG_1.jpg -o safe/ --report r.json --preview p.png
+
+strengths: low 4, medium 8, high 12 levels; a level is 1/255 of the range of a pixel.
+The cloaked photo leaves out EXIF and its GPS position unless --keep-metadata asks for them.
+"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read a command line; `run` in the result takes the result and returns an exit code.
+
+    Raises: SystemExit, with 2 and one sentence on stderr where the usage is wrong, with 0 after --help or --version.
+    """
+    parser = _Parser(
+        prog="petalveil",
+        description="Protects photos from recognition before they are posted, on this device alone.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"petalveil {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_cloak, _add_classify, _add_demo, _add_bench, _add_selftest):
+        add(commands)
+    return parser.parse_args(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"petalveil: {message}; see {self.prog} --help\n")
+
+
+_Commands = argparse._SubParsersAction
+
+
+def _add_cloak(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "cloak",
+        help="protect photos",
+        description="Change photos within a budget that the eye hardly sees, so that recognisers no longer see what "
+        "they show. Originals are never changed, and nothing is overwritten without --force.",
+        epilog=_CLOAK_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", type=Path, help="a photo, or a folder to search")
+    parser.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        metavar="OUT",
+        help="where to write: a folder (created if it has no suffix or ends in a slash), or a file for one photo",
+    )
+    parser.add_argument("--engine", choices=["gradient"], default="gradient", help="how to find the change")
+    strength = parser.add_mutually_exclusive_group()
+    strength.add_argument("--strength", choices=["low", "medium", "high"], default="medium", help="default: medium")
+    strength.add_argument(
+        "--budget", type=_number(1, 255), metavar="LEVELS", help="largest change of a pixel, instead of a strength"
+    )
+    parser.add_argument("--steps", type=_whole(1, 1000), default=10, metavar="N", help="default: 10")
+    parser.add_argument(
+        "--format", choices=["keep", "jpeg", "png", "webp"], default="keep", help="of the output; default: keep"
+    )
+    parser.add_argument(
+        "--quality", type=_whole(1, 100), metavar="Q", help="of JPEG and WebP, 1 to 100; default: as the original"
+    )
+    parser.add_argument("--keep-metadata", action="store_true", help="keep EXIF with its GPS position, XMP and text")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write what was done and what a recogniser sees"
+    )
+    parser.add_argument(
+        "--preview", type=Path, metavar="FILE.png", help="write a picture of before, after and difference"
+    )
+    parser.add_argument("--force", action="store_true", help="replace outputs that exist; never an original")
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_cloak)
+
+
+def _add_classify(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "classify", help="say what a recogniser sees", description="Say what a recogniser sees in photos."
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", type=Path)
+    parser.add_argument(
+        "--model", default="objects", metavar="NAME", help="a classifier of the bundle; default: objects"
+    )
+    parser.add_argument("--top", type=_whole(1, 1000), default=5, metavar="N", help="how many guesses; default: 5")
+    parser.add_argument("--json", action="store_true", help="print one JSON array, in the order given")
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_classify)
+
+
+def _add_demo(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="cloak a photo that comes along, and show what happened",
+        description="Cloak a photo that comes along, and show what a recogniser sees before and after.",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("petalveil-demo"), metavar="DIR", help="default: petalveil-demo"
+    )
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_demo)
+
+
+def _add_bench(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="measure speed and memory of the graphs",
+        description="Measure speed, memory and parity of the graphs of a bundle.",
+    )
+    parser.add_argument("--graph", metavar="NAME", help="one graph; default: every graph of the bundle")
+    parser.add_argument("--threads", type=_thread_counts, default=(1, 2), metavar="1,2", help="default: 1,2")
+    parser.add_argument(
+        "--seconds", type=_number(0.05, 3600), default=3.0, metavar="S", help="for each graph and count; default: 3"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures too; - prints them instead")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_bench)
+
+
+def _add_selftest(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "selftest",
+        help="check the bundle on this machine",
+        description="Check every file of a bundle, and each graph against what it gave when it was made.",
+    )
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_selftest)
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_whole(1, 256), metavar="N", help="default: one a core")
+
+
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="another bundle than the one that comes along")
+
+
+# Each command's module is imported when it is the one to run.
+
+
+def _run_cloak(options: argparse.Namespace) -> int:
+    from mobile_app.cli import cloak_command
+
+    return cloak_command.run(options)
+
+
+def _run_classify(options: argparse.Namespace) -> int:
+    from mobile_app.cli import classify_command
+
+    return classify_command.run(options)
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    from mobile_app.cli import demo_command
+
+    return demo_command.run(options)
+
+
+def _run_bench(options: argparse.Namespace) -> int:
+    from mobile_app.cli import bench_command
+
+    return bench_command.run(options)
+
+
+def _run_selftest(options: argparse.Namespace) -> int:
+    from mobile_app.cli import selftest_command
+
+    return selftest_command.run(options)
+
+
+# What an argument may be
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
+        return value
+
+    return whole
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"expected a number from {low:g} to {high:g}, got {text!r}")
+        return value
+
+    return number
+
+
+def _thread_counts(text: str) -> tuple[int, ...]:
+    one = _whole(1, 256)
+    return tuple(dict.fromkeys(one(part.strip()) for part in text.split(",")))

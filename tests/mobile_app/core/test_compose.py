@@ -1,0 +1,119 @@
+"""The budget map, and a change laid over a photo inside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobile_app.core import compose as module
+from mobile_app.core.compose import PLAIN_LEVELS, budget_map, compose
+
+
+def grey(height: int, width: int, level: int = 128) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def whole(shape: tuple[int, ...], levels: float) -> np.ndarray:
+    return np.full(shape[:2], levels, np.float32)
+
+
+def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return after.astype(int) - before
+
+
+def test_a_plain_photo_bears_what_a_plain_area_bears():
+    np.testing.assert_allclose(budget_map(grey(64, 64), 8.0), PLAIN_LEVELS, rtol=1e-6)
+    np.testing.assert_allclose(budget_map(grey(64, 64), 4.0), PLAIN_LEVELS / 2, rtol=1e-6)
+
+
+def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng):
+    photo = grey(64, 128)
+    photo[:, 64:] = rng.integers(0, 256, (64, 64, 3))
+    bound = budget_map(photo, 8.0)
+    assert bound[:, :50].max() < 3
+    assert bound[:, 78:].min() == 8
+    assert bound.max() == 8
+
+
+def test_the_plain_side_of_an_edge_counts():
+    photo = grey(64, 64, 20)
+    photo[:, 32:] = 230
+    bound = budget_map(photo, 8.0)
+    assert bound[:, 24].max() == pytest.approx(PLAIN_LEVELS)
+    assert bound[:, 40].max() == pytest.approx(PLAIN_LEVELS)
+
+
+@pytest.mark.parametrize("shape", [(3000, 4000), (16, 5000), (300, 451), (769, 16)])
+def test_the_map_keeps_the_proportions_and_ends_at_768(shape):
+    height, width = budget_map(grey(*shape), 8.0).shape
+    assert max(height, width) <= 768
+    factor = max(shape) / max(height, width)
+    assert abs(height - shape[0] / factor) <= 1
+    assert abs(width - shape[1] / factor) <= 1
+
+
+@pytest.mark.parametrize(
+    ("budget_levels", "expected"), [(7.6, 7), (8.0, 8), (7.999, 7), (1.0, 1), (0.9, 0), (12.0, 12), (255.0, 127)]
+)
+def test_a_budget_between_levels_is_rounded_down(budget_levels, expected):
+    photo = grey(50, 60)
+    up = compose(photo, np.ones((1, 10, 12), np.float32), whole(photo.shape, budget_levels), budget_levels)
+    assert change(photo, up).max() == change(photo, up).min() == expected
+    down = compose(photo, -np.ones((3, 10, 12), np.float32), whole(photo.shape, budget_levels), budget_levels)
+    assert change(photo, down).min() == -min(int(budget_levels), 128)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("budget_levels", [1.0, 3.3, 8.0, 12.0, 64.0])
+def test_no_pixel_leaves_the_budget(rng, channels, budget_levels):
+    photo = rng.integers(0, 256, (301, 217, 3), dtype=np.uint8)
+    unit = rng.uniform(-3, 3, (channels, 31, 22)).astype(np.float32)  # out of range on purpose
+    after = compose(photo, unit, whole((77, 55), budget_levels), budget_levels)
+    assert np.abs(change(photo, after)).max() <= int(budget_levels)
+
+
+def test_a_pixel_changes_by_its_own_bound():
+    photo = grey(40, 40)
+    bound = np.full((40, 40), 8, np.float32)
+    bound[:, :20] = 2
+    after = compose(photo, np.ones((1, 40, 40), np.float32), bound, 8.0)
+    assert set(change(photo, after)[:, :18].ravel()) == {2}
+    assert set(change(photo, after)[:, 22:].ravel()) == {8}
+
+
+def test_no_change_is_no_change(photo):
+    after = compose(photo, np.zeros((3, 20, 30), np.float32), whole((30, 45), 8), 8.0)
+    np.testing.assert_array_equal(after, photo)
+    assert after is not photo
+
+
+def test_black_and_white_are_the_ends():
+    photo = grey(16, 16, 0)
+    photo[8:] = 255
+    unit = np.ones((1, 16, 16), np.float32)
+    assert compose(photo, unit, whole(photo.shape, 8), 8.0)[8:].min() == 255
+    assert compose(photo, -unit, whole(photo.shape, 8), 8.0)[:8].max() == 0
+
+
+def test_one_channel_changes_all_alike(rng):
+    photo = grey(90, 120)
+    after = compose(photo, rng.uniform(-1, 1, (1, 30, 40)).astype(np.float32), whole((90, 120), 8), 8.0)
+    assert np.ptp(change(photo, after), axis=2).max() == 0
+    assert np.abs(change(photo, after)).max() > 2
+
+
+@pytest.mark.parametrize("shape", [(301, 217), (64, 999), (997, 16)])
+def test_strips_give_what_the_whole_gives(rng, monkeypatch, shape):
+    photo = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    unit = rng.uniform(-1, 1, (3, 30, 30)).astype(np.float32)
+    at_once = compose(photo, unit, whole((50, 50), 8), 8.0)
+    monkeypatch.setattr(module, "_PIXELS_A_STRIP", 5000)
+    in_strips = compose(photo, unit, whole((50, 50), 8), 8.0)
+    np.testing.assert_allclose(change(at_once, in_strips), 0, atol=1)  # the resize rounds its own way in each strip
+    assert (at_once != in_strips).mean() < 0.03
+
+
+def test_the_photo_of_the_caller_stays_as_it_was(photo):
+    copy = photo.copy()
+    compose(photo, np.ones((3, 20, 30), np.float32), whole((30, 45), 8), 8.0)
+    np.testing.assert_array_equal(photo, copy)

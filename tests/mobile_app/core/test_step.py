@@ -1,0 +1,133 @@
+"""Update rules against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobile_app.core.step import Array, StepConfig, momentum, project, take_step
+
+
+def row(*values: float) -> Array:
+    """(1, 3, 1, n): the same values in each channel."""
+    return np.broadcast_to(np.float32(values), (1, 3, 1, len(values))).copy()
+
+
+def bound(*values: float) -> Array:
+    return np.float32(values).reshape(1, 1, 1, -1)
+
+
+def step(config: StepConfig, grad: Array, delta: Array | None = None, velocity: Array | None = None, **given: Array):
+    zeros = np.zeros_like(grad)
+    image = given.get("image", zeros + np.float32(0.5))
+    limit = given.get("bound", bound(*[0.1] * grad.shape[-1]))
+    return take_step(
+        zeros if delta is None else delta,
+        grad,
+        zeros if velocity is None else velocity,
+        image=image,
+        bound=limit,
+        config=config,
+    )
+
+
+def test_fgsm_takes_the_whole_budget_along_the_sign():
+    delta, _ = step(StepConfig(rule="fgsm", steps=1), row(3.0, -0.001, 0.0))
+    np.testing.assert_allclose(delta, row(0.1, -0.1, 0.0), rtol=1e-6)
+
+
+def test_bim_takes_a_quarter_of_the_budget_each_time_and_stays_inside_it():
+    config = StepConfig(rule="bim", steps=10, stride=0.25)
+    delta = velocity = row(0, 0)
+    for expected in (0.025, 0.05, 0.075, 0.1, 0.1):
+        delta, velocity = step(config, row(5.0, -5.0), delta, velocity)
+        np.testing.assert_allclose(delta, row(expected, -expected), rtol=1e-5)
+    np.testing.assert_array_equal(velocity, row(0, 0))
+
+
+def test_a_step_is_a_share_of_each_pixels_own_budget():
+    delta, _ = step(StepConfig(rule="bim", stride=0.5), row(1.0, 1.0), bound=bound(0.02, 0.1))
+    np.testing.assert_allclose(delta, row(0.01, 0.05), rtol=1e-6)
+
+
+def test_two_momentum_steps_are_those_of_the_paper():
+    # ||(2, -1, 1) in 3 channels||_1 = 12 and ||(-1, -1, 0)||_1 = 6: the accumulated gradients are
+    # v1 = (2, -1, 1) / 12 = (1/6, -1/12, 1/12) and v2 = v1 + (-1, -1, 0) / 6 = (0, -1/4, 1/12).
+    config = StepConfig(rule="mi_fgsm", steps=2, stride=0.25, decay=1.0)
+    delta, velocity = step(config, row(2.0, -1.0, 1.0))
+    np.testing.assert_allclose(velocity, row(1 / 6, -1 / 12, 1 / 12), rtol=1e-6)
+    np.testing.assert_allclose(delta, row(0.025, -0.025, 0.025), rtol=1e-6)
+    # A power of two of the first gradient's scale, so that the first value cancels exactly.
+    delta, velocity = step(config, row(-1.0, -1.0, 0.0), delta, velocity)
+    np.testing.assert_allclose(velocity, row(0, -1 / 4, 1 / 12), atol=1e-7)
+    np.testing.assert_allclose(delta[..., 1:], row(-0.05, 0.05), rtol=1e-6)
+
+
+def test_momentum_accumulates_the_normalised_gradient_and_not_its_sign():
+    velocity = momentum(row(0.0, 0.0), row(3.0, 1.0), decay=1.0)
+    np.testing.assert_allclose(velocity, row(0.25, 1 / 12), rtol=1e-6)  # a sum of signs would be equal in both
+
+
+def test_momentum_forgets_by_its_decay():
+    np.testing.assert_allclose(momentum(row(0.8, 0.4), row(0.0, 0.0), decay=0.5), row(0.4, 0.2), rtol=1e-6)
+
+
+def test_a_gradient_of_zeros_moves_nothing():
+    delta, velocity = step(StepConfig(), row(0.0, 0.0))
+    np.testing.assert_array_equal(delta, row(0.0, 0.0))
+    np.testing.assert_array_equal(velocity, row(0.0, 0.0))
+
+
+def test_projection_keeps_the_budget_and_the_range_of_a_pixel():
+    image = row(0.5, 0.0, 1.0, 0.98)
+    found = project(row(0.3, -0.3, 0.3, 0.05), image=image, bound=bound(0.1, 0.1, 0.1, 0.1))
+    np.testing.assert_allclose(found, row(0.1, 0.0, 0.0, 0.02), atol=1e-7)
+
+
+def test_a_step_changes_no_array_of_its_caller():
+    delta, grad, velocity = row(0.01, 0.02), row(1.0, -1.0), row(0.5, 0.5)
+    copies = [array.copy() for array in (delta, grad, velocity)]
+    step(StepConfig(), grad, delta, velocity)
+    for array, copy in zip((delta, grad, velocity), copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_arrays_stay_float32():
+    delta, velocity = step(StepConfig(), row(1.0, -1.0))
+    assert delta.dtype == velocity.dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match="finite"):
+        step(StepConfig(), row(1.0, value))
+
+
+def test_shapes_that_differ_are_refused():
+    with pytest.raises(ValueError, match="one shape"):
+        step(StepConfig(), row(1.0, 1.0), delta=row(0.0))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rule", "adam"),
+        ("steps", 0),
+        ("steps", 1001),
+        ("budget_levels", 0),
+        ("budget_levels", 256),
+        ("budget_levels", float("nan")),
+        ("decay", -0.1),
+        ("decay", 1.1),
+        ("stride", 0),
+        ("stride", float("nan")),
+    ],
+)
+def test_a_config_out_of_bounds_is_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=field):
+        StepConfig(**{field: value})
+
+
+def test_fgsm_is_one_step():
+    with pytest.raises(ValueError, match="expected 1 for fgsm"):
+        StepConfig(rule="fgsm", steps=2)
