@@ -106,7 +106,13 @@ def _reference(objective: nn.Module):
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        return torch_gradient(exact, {n: t.double() if t.is_floating_point() else t for n, t in tensors.items()})
+        try:
+            return torch_gradient(exact, {n: t.double() if t.is_floating_point() else t for n, t in tensors.items()})
+        except RuntimeError as error:
+            raise ExportError(
+                f"{type(objective).__name__}: torch cannot compute it in float64 to check the graph ({error}); make "
+                "every network and tensor in it a submodule, parameter or buffer"
+            ) from error
 
     return run
 

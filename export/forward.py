@@ -66,6 +66,9 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
         if node.domain:
             raise ExportError(f"{node.op_type}: expected a standard ONNX operator, found one of {node.domain}")
         refuse_dynamic_shape(node)
+    for value in model.graph.initializers.values():  # copied, or a later `module.double()` would reach into the graph
+        if value.const_value is not None:
+            value.const_value = ir.tensor(value.const_value.numpy().copy(), name=value.name)
     return model
 
 

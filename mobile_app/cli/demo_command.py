@@ -20,7 +20,7 @@ from mobile_app.core.files import write_whole
 from mobile_app.core.memory import peak_mb
 from mobile_app.core.photo import decode
 
-SAMPLE = Path(__file__).parent.parent / "samples" / "chelsea.jpg"
+SAMPLE = Path(__file__).parent.parent / "samples" / "coffee.jpg"
 _POSTED = {  # rows of the table
     "before": "before",
     "after": "after",

@@ -18,6 +18,7 @@ _MARGIN_PX, _GAP_PX = 28, 16
 _TITLE_PX, _TEXT_PX = 21, 17
 _PANEL_PX = {1: 600}  # box that a panel is fitted into, by the number of rows
 _PANEL_OF_MANY_PX = 380
+_NARROWEST_COLUMN_PX = 250  # for the words under a tall photo
 
 Pixels = NDArray[np.uint8]
 
@@ -52,7 +53,7 @@ def make_row(before: Pixels, after: Pixels, captions: Captions, *, rows: int = 1
 
 def draw(rows: Sequence[Row]) -> bytes:
     """One PNG of all rows."""
-    columns = [max(row.panels[i].width for row in rows) for i in range(3)]
+    columns = [max(_NARROWEST_COLUMN_PX, *(row.panels[i].width for row in rows)) for i in range(3)]
     caption_px = _TITLE_PX + _TEXT_PX + 26
     heights = [row.panels[0].height + caption_px for row in rows]
     width = 2 * _MARGIN_PX + sum(columns) + 2 * _GAP_PX
@@ -64,7 +65,7 @@ def draw(rows: Sequence[Row]) -> bytes:
         texts = (row.captions.before, row.captions.after, row.captions.difference)
         titles = ("before", "after", f"difference, {AMPLIFY} times")
         for panel, column, title, text in zip(row.panels, columns, titles, texts, strict=True):
-            _place(picture, panel, (left, top), title, text)
+            _place(picture, panel, (left, top), title, text, width=column)
             left += column + _GAP_PX
         top += row_height + _GAP_PX
     buffer = io.BytesIO()
@@ -72,7 +73,9 @@ def draw(rows: Sequence[Row]) -> bytes:
     return buffer.getvalue()
 
 
-def _place(picture: Image.Image, panel: Image.Image, corner: tuple[int, int], title: str, text: str) -> None:
+def _place(
+    picture: Image.Image, panel: Image.Image, corner: tuple[int, int], title: str, text: str, *, width: int
+) -> None:
     canvas = ImageDraw.Draw(picture)
     left, top = corner
     picture.paste(panel, corner)
@@ -80,7 +83,7 @@ def _place(picture: Image.Image, panel: Image.Image, corner: tuple[int, int], ti
     below = top + panel.height + 12
     canvas.text((left, below), title, fill=_INK, font=ImageFont.load_default(size=_TITLE_PX))
     font = ImageFont.load_default(size=_TEXT_PX)
-    canvas.text((left, below + _TITLE_PX + 7), _shortened(text, panel.width, font), fill=_SOFT, font=font)
+    canvas.text((left, below + _TITLE_PX + 7), _shortened(text, width, font), fill=_SOFT, font=font)
 
 
 def _fitted(image: Image.Image, box: int) -> Image.Image:

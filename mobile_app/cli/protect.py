@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_app import __version__
 from mobile_app.cli import preview, report
 from mobile_app.cli.models import Recogniser
 from mobile_app.core.bundle import Bundle
@@ -36,7 +37,7 @@ class Settings:
 
     def with_bundle(self, bundle: Bundle) -> dict[str, Any]:
         """Plain data that is equal where the outputs are; a strength and its budget in levels are one and the same."""
-        return {**self.as_row(), "strength": None, "bundle": bundle.sha256}
+        return {**self.as_row(), "strength": None, "bundle": bundle.sha256, "version": __version__}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -73,10 +73,12 @@ class GradientEngine:
         squares = square_views(image.shape[-2:], self.size_px)
         label = self._seen_in(image, squares[len(squares) // 2])
         delta, velocity = np.zeros_like(image), np.zeros_like(image)
-        for step in range(config.steps):
+        visits = -(-len(squares) // config.steps)  # in a step: more than one where the steps alone miss a square
+        for visit in range(config.steps * visits):
             if should_stop():
                 raise Cancelled("stopped before the photo was finished; nothing was written")
-            view = squares[_visiting_order(step, len(squares))]
+            step = visit // visits
+            view = squares[_visiting_order(visit, len(squares))]
             changed = np.ascontiguousarray((image + delta)[view])
             if step % 2 and self._posting_quality is not None:
                 changed = _as_posted(changed, self._posting_quality)
@@ -84,7 +86,8 @@ class GradientEngine:
             delta[view], velocity[view] = take_step(
                 delta[view], grad, velocity[view], image=image[view], bound=bound[view], config=config
             )
-            on_step(step + 1, config.steps)
+            if (visit + 1) % visits == 0:
+                on_step(step + 1, config.steps)
         return _of_one_channel(delta)
 
     def _seen_in(self, image: Array, view: View) -> np.ndarray:

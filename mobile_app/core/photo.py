@@ -34,6 +34,7 @@ EXTENSIONS = frozenset(
 )  # what a folder is searched for; what a file is gets decided by its first bytes
 MAX_PIXELS = 100_000_000
 MIN_SIDE_PX = 16
+LARGEST_ASPECT = 40  # a network sees the short side whole, so a thread would become millions of pixels on the way to it
 LONGEST_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1}  # of libjpeg, libwebp, and the PNG standard
 
 _SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:2", "4:2:0")  # in the order of Pillow's numbers
@@ -215,6 +216,11 @@ def _refuse_unfit(image: ImageFile.ImageFile, name: str, found: str, max_pixels:
     if min(width, height) < MIN_SIDE_PX:
         raise PhotoError(
             f"{name}: {_size_text(image.size)} pixels are too few; a photo needs {MIN_SIDE_PX} or more on each side"
+        )
+    if max(width, height) > LARGEST_ASPECT * min(width, height):
+        raise PhotoError(
+            f"{name}: {_size_text(image.size)} has one side more than {LARGEST_ASPECT} times the other; "
+            "crop it into parts first"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and found not in ("JPEG", "HEIF"):

@@ -37,6 +37,16 @@ def test_graph_computes_what_the_module_computes(in_runtime: Load) -> None:
     np.testing.assert_allclose(graph.run({"image": other.numpy()})["logits"], wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_graph_keeps_its_weights_when_the_module_changes(in_runtime: Load) -> None:
+    module = nn.Linear(7, 100).eval()
+    model = to_onnx(module, {"image": IMAGE}, ["y"])
+    with torch.no_grad():
+        wanted = module(IMAGE).numpy()
+        module.weight.zero_()
+    module.double()
+    np.testing.assert_allclose(in_runtime(model).run({"image": IMAGE.numpy()})["y"], wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_batch_norm_after_a_convolution_is_folded_into_it() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval()
     model = to_onnx(module, {"image": IMAGE}, ["features"])

@@ -14,7 +14,7 @@ from PIL import Image
 from mobile_app.__main__ import main
 from mobile_app.core.bundle import DEFAULT_ROOT
 
-SAMPLE = Path(__file__).parents[3] / "mobile_app" / "samples" / "chelsea.jpg"
+SAMPLE = Path(__file__).parents[3] / "mobile_app" / "samples" / "coffee.jpg"
 
 
 @dataclass(frozen=True)

@@ -354,7 +354,10 @@ def test_one_bad_photo_does_not_stop_the_others(run, make_photo, tmp_path, name,
     assert photos_in(tmp_path / "out") == {"good.cloaked.jpg"}
 
 
-@pytest.mark.parametrize(("size", "words"), [((1, 1), "too few"), ((1, 5000), "too few"), ((11000, 10000), "limit")])
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [((1, 1), "too few"), ((1, 5000), "too few"), ((11000, 10000), "limit"), ((16, 641), "more than 40 times")],
+)
 def test_a_photo_too_small_or_too_large_is_refused(run, tmp_path, size, words):
     Image.new("1", size).save(tmp_path / "a.png")
     result = run("cloak", "a.png", "-o", "out/", *FAST)

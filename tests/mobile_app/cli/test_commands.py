@@ -38,9 +38,9 @@ def test_classify_prints_one_array_in_the_order_given(run, make_photo):
         assert answer["unsure"] is (probabilities[0] < 0.3)
 
 
-def test_classify_sees_a_cat(run, root):
-    (answer,) = run("classify", root / "mobile_app" / "samples" / "chelsea.jpg", "--json").json
-    assert "cat" in answer["top"][0]["label"]
+def test_classify_sees_the_espresso(run, root):
+    (answer,) = run("classify", root / "mobile_app" / "samples" / "coffee.jpg", "--json").json
+    assert "espresso" in answer["top"][0]["label"]
 
 
 def test_classify_goes_on_after_a_bad_photo(run, make_photo, tmp_path):
@@ -87,9 +87,9 @@ def test_classify_escapes_a_name_that_is_no_text(run, make_photo, tmp_path):
 def test_demo_shows_what_happened_and_where_the_files_are(run, tmp_path):
     result = run("demo", "--out", "out")
     assert (result.code, result.err) == (0, "")
-    for text in ("before", "after, JPEG 75", "after, JPEG 50", "225 px", "PSNR", "SSIM", "levels", "MB", " s in all"):
+    for text in ("before", "after, JPEG 75", "after, JPEG 50", "300 px", "PSNR", "SSIM", "levels", "MB", " s in all"):
         assert text in result.out
-    for name in ("chelsea.cloaked.jpg", "preview.png", "report.json"):
+    for name in ("coffee.cloaked.jpg", "preview.png", "report.json"):
         assert (tmp_path / "out" / name).is_file()
         assert name in result.out
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))

@@ -104,6 +104,17 @@ def test_on_step_counts_every_step(engine, photo):
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_on_step_counts_steps_where_a_panorama_takes_several_looks_a_step(rng):
+    seen: list[int] = []
+    panorama = rng.integers(0, 256, (32, 640, 3), dtype=np.uint8)
+    graph = noise_graph()
+    cloak(
+        Photo(rgb_hwc=panorama), GradientEngine(graph), StepConfig(steps=4), on_step=lambda done, _: seen.append(done)
+    )
+    assert seen == [1, 2, 3, 4]
+    assert len(graph.images) > 30
+
+
 def test_should_stop_cancels_between_steps(photo):
     graph, done = noise_graph(), []
     with pytest.raises(Cancelled, match="nothing was written"):
@@ -147,10 +158,14 @@ def test_windows_cover_the_whole_of_a_panorama(size):
     assert len(views) % 2 == 1
 
 
-@pytest.mark.parametrize("shape", [(64, 200), (200, 64)])
-def test_no_part_of_a_panorama_stays_as_it_was(rng, shape):
+@pytest.mark.parametrize(
+    ("shape", "steps"), [((64, 200), 10), ((200, 64), 10), ((64, 640), 10), ((64, 640), 2), ((64, 320), 1)]
+)
+def test_no_part_of_a_panorama_stays_as_it_was(rng, shape, steps):
     photo = rng.integers(60, 200, (*shape, 3), dtype=np.uint8)
-    after = cloak(Photo(rgb_hwc=photo), GradientEngine(KnownGraph(np.ones(1))), StepConfig()).photo.rgb_hwc
+    after = cloak(
+        Photo(rgb_hwc=photo), GradientEngine(KnownGraph(np.ones(1))), StepConfig(steps=steps, stride=0.5)
+    ).photo.rgb_hwc
     changed = (after != photo).any(axis=2)
     along = changed.mean(axis=int(np.argmin(shape)))
     assert along.min() > 0.5
