@@ -68,8 +68,11 @@ def compose(
         bottom = min(top + rows, height)
         box = (0, top / height * image.height, image.width, bottom / height * image.height)
         strip = image.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box).point(levels * channels)
-        change = np.asarray(strip).astype(np.int16).reshape(bottom - top, width, channels) - 128
-        changed = rgb_hwc[top:bottom] + change
+        change = np.asarray(strip).reshape(bottom - top, width, channels)
+        if channels == 1:
+            change = change.repeat(3, axis=2)  # NumPy is slow where it broadcasts over an axis as short as this
+        changed = np.add(rgb_hwc[top:bottom], change, dtype=np.int16)
+        changed -= 128
         np.clip(changed, 0, 255, out=changed)
         out[top:bottom] = changed
 

@@ -1,6 +1,6 @@
 """What a 12-megapixel photo takes: seconds against decoding and encoding alone, memory, and the start of the command.
 
-    python -m tests.benchmarks.bench_cloak_12mp [--rounds 5] [--threads 2]
+    python tests/benchmarks/bench_cloak_12mp.py [--rounds 5] [--threads 2]
 
 Every figure comes from a process of its own. In a round the photo is decoded and encoded, then cloaked, so that a slow
 moment of the machine meets both; the median of the ratios counts.
