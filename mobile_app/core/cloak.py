@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +49,10 @@ def cloak(
     Raises: Cancelled if should_stop() became true, GraphError if the engine's graph fails.
     """
     started = now()
-    small = from_uint8(fit_short_side(photo.rgb_hwc, engine.size_px))
-    bound_levels = budget_map(photo.rgb_hwc, config.budget_levels)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # both read a large photo whole, and hold no lock while they do
+        map_to_come = pool.submit(budget_map, photo.rgb_hwc, config.budget_levels)
+        small = from_uint8(fit_short_side(photo.rgb_hwc, engine.size_px))
+        bound_levels = map_to_come.result()
     bound = _fit_bound(bound_levels, small.shape[-2:]) / np.float32(255)
     delta = engine.perturb(small, bound, config, on_step=on_step, should_stop=should_stop)
     if photo.is_grey:
