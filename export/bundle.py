@@ -24,13 +24,14 @@ import mobile_app
 from export.contract import SHIPPED, GraphSpec
 from export.errors import ExportError
 from export.forward import to_onnx
-from export.gradient import clean, export_gradient, torch_gradient
+from export.gradient import clean, export_gradient, in_float64, torch_gradient
 from export.parity import ParityRow, compare
 from export.storage import WeightStore, round_to_half, save_graph
 from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, SCHEMA, reference_image, sample
 from mobile_app.core.photo import decode
 from mobile_app.core.preprocess import to_network_input
 from mobile_app.core.runtime import load_graph
+from mobile_app.core.selftest import reference_inputs
 from training import objectives
 from training.models.registry import build_network
 from training.torchvision_shim import ensure_torchvision
@@ -122,8 +123,7 @@ def _parity(spec: GraphSpec, path: Path, against: str, lowest_cosine: float) -> 
     objective = objective.double()
 
     def reference(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        tensors["image"] = tensors["image"].double()
+        tensors = in_float64(inputs)
         if spec.objective is not None:
             return torch_gradient(objective, tensors)
         with torch.no_grad():
@@ -164,10 +164,8 @@ def _write_reference(root: Path) -> None:
     """What each graph gives for the reference image here, to be compared by `petalveil selftest` elsewhere."""
     arrays = {}
     for spec in SHIPPED:
-        inputs = {"image": reference_image(spec.size_px)}
-        if spec.objective is not None:
-            inputs["label"] = np.zeros(1, np.int64)
-        outputs = load_graph(root / f"{spec.name}.onnx").run(inputs)
+        graph = load_graph(root / f"{spec.name}.onnx")
+        outputs = graph.run(reference_inputs(graph, spec.size_px))
         arrays |= {f"{spec.name}/{name}": sample(array) for name, array in outputs.items()}
     np.savez_compressed(root / REFERENCE, **arrays)  # pyright: ignore[reportArgumentType]
 

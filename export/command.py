@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from export.gradient import export_gradient, torch_gradient
+from export.gradient import export_gradient, in_float64, torch_gradient
 from export.parity import compare
 from export.storage import round_to_half, save_graph
 from mobile_app.core.bundle import reference_image
@@ -105,9 +105,8 @@ def _reference(objective: nn.Module):
     exact = objective.double()
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
         try:
-            return torch_gradient(exact, {n: t.double() if t.is_floating_point() else t for n, t in tensors.items()})
+            return torch_gradient(exact, in_float64(inputs))
         except RuntimeError as error:
             raise ExportError(
                 f"{type(objective).__name__}: torch cannot compute it in float64 to check the graph ({error}); make "

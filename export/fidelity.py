@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from export.gradient import torch_gradient
+from export.gradient import in_float64, torch_gradient
 from export.parity import cosine, relative_error
 
 HIGHEST_RATIO = 1.5
@@ -78,8 +78,7 @@ def gradient_fidelity(
     rows, logits = [], []
     for arrays in inputs:
         single = {key: torch.from_numpy(array) for key, array in arrays.items()}
-        double = {key: value.double() if value.is_floating_point() else value for key, value in single.items()}
-        wanted = torch_gradient(exact, double)
+        wanted = torch_gradient(exact, in_float64(arrays))
         found, torchs = run(arrays)["grad"], torch_gradient(objective, single)["grad"]
         rows.append(
             (

@@ -60,6 +60,12 @@ def torch_gradient(objective: nn.Module, inputs: Mapping[str, Tensor], *, wrt: s
     return {name: value.detach().numpy() for name, value in {**named, "grad": gradient}.items()}
 
 
+def in_float64(inputs: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """A graph's inputs as tensors for an objective in float64; labels stay whole numbers."""
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    return {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
 def clean(model: ir.Model) -> None:
     """Drop what nothing reads, merge what is computed twice, fill in the shapes, forget the exporter's notes."""
     for run in (

@@ -55,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
     row = {**result.row, "source": SAMPLE.name, "output": str(photo_path), "skipped": False, **facts}
     picture = preview.draw([preview.make_row(result.before.rgb_hwc, after.rgb_hwc, captions(row))])
     content = report.document({**settings.as_row(), "threads": options.threads}, bundle, [row], [])
-    settings_sha256 = sha256_of_json(settings.with_bundle(bundle))
+    settings_sha256, source_sha256 = sha256_of_json(settings.with_bundle(bundle)), sha256_of_file(SAMPLE) or ""
     contents = (result.data, picture, report.as_bytes(content))
     for path, data in zip(files.values(), contents, strict=True):
-        journal.remember(path.name, data, SAMPLE, sha256_of_file(SAMPLE) or "", settings_sha256, {"by": "demo"})
+        journal.remember(path.name, data, SAMPLE, source_sha256, settings_sha256, {"by": "demo"})
         write_whole(path, data, force=True)
     _show(row, time.perf_counter() - started, (photo_path, preview_path, report_path))
     return 0

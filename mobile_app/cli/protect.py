@@ -15,9 +15,9 @@ from mobile_app import __version__
 from mobile_app.cli import preview, report
 from mobile_app.cli.models import Recogniser
 from mobile_app.core.bundle import Bundle
-from mobile_app.core.cloak import STRENGTHS, cloak
+from mobile_app.core.cloak import MEDIUM, cloak
 from mobile_app.core.engines import Engine
-from mobile_app.core.photo import EncodeConfig, Photo, decode, encode, encoded_format
+from mobile_app.core.photo import KEEP, EncodeConfig, Photo, decode, encode, encoded_format
 from mobile_app.core.quality import largest_change_levels
 from mobile_app.core.step import StepConfig
 
@@ -28,8 +28,8 @@ class Settings:
 
     engine: str = "gradient"
     strength: str | None = "medium"  # None where the budget was given in levels
-    step: StepConfig = StepConfig(budget_levels=STRENGTHS["medium"])  # noqa: RUF009 it is frozen
-    encode: EncodeConfig = EncodeConfig()  # noqa: RUF009
+    step: StepConfig = MEDIUM
+    encode: EncodeConfig = KEEP
 
     def as_row(self) -> dict[str, Any]:
         """Plain data for the report."""
