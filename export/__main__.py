@@ -50,6 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     gradient.set_defaults(run=_gradient)
     bundle = commands.add_parser("bundle", help="make mobile_app/bundle anew")
     bundle.add_argument("--out", type=Path, help="folder to make (default: mobile_app/bundle)")
+    bundle.add_argument(
+        "--flowers",
+        type=Path,
+        metavar="CHECKPOINT.pt",
+        help="the trained flower classifier (default: its graphs are kept from mobile_app/bundle as they are)",
+    )
+    bundle.add_argument(
+        "--calibration", type=Path, metavar="FOLDER", help="photos of flowers, for the int8 graph; with --flowers"
+    )
     bundle.set_defaults(run=_bundle)
     return parser
 
@@ -75,7 +84,7 @@ def _gradient(options: argparse.Namespace) -> int:
 def _bundle(options: argparse.Namespace) -> int:
     from export.bundle import DEFAULT_ROOT, make_bundle
 
-    make_bundle(options.out or DEFAULT_ROOT)
+    make_bundle(options.out or DEFAULT_ROOT, flowers=options.flowers, calibration=options.calibration)
     return 0
 
 

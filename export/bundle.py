@@ -1,7 +1,9 @@
 """Make the bundle: every shipped graph, its labels, its parity rows, and the manifest that binds them.
 
     python -m export bundle
+    python -m export bundle --flowers CHECKPOINT.pt --calibration FOLDER
 
+The first command takes the flower graphs over from the present bundle, as they are, so that it needs no training data.
 The folder is filled beside its place and takes it at the end, so that a bundle is always whole.
 """
 
@@ -11,142 +13,122 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
-import torch
-from torch import nn
 
 import mobile_app
-from export.contract import SHIPPED, GraphSpec
+from export.card import model_card
+from export.contract import SHIPPED, GraphSpec, flower_specs
 from export.errors import ExportError
-from export.forward import to_onnx
-from export.gradient import clean, export_gradient, in_float64, torch_gradient
-from export.parity import ParityRow, compare
-from export.storage import WeightStore, round_to_half, save_graph
-from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, SCHEMA, reference_image, sample
-from mobile_app.core.photo import decode
-from mobile_app.core.preprocess import to_network_input
+from export.parity import ParityRow
+from export.shipped import Photos, read_photos, write_graph
+from export.storage import WeightStore
+from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, SCHEMA, load_bundle, sample
 from mobile_app.core.runtime import load_graph
 from mobile_app.core.selftest import reference_inputs
-from training import objectives
-from training.models.registry import build_network
+from mobile_app.core.species import load_species, named
+from training.models.checkpoint import load_checkpoint
 from training.torchvision_shim import ensure_torchvision
 
-COMMAND = "python -m export bundle"
 REFERENCE = "reference.npz"
 MODEL_CARD = "MODEL_CARD.md"
-SAMPLES = DEFAULT_ROOT.parent / "samples"
+FLOWER_LABELS = "flowers.labels.txt"
 
 
-def make_bundle(root: Path, report: Callable[[str], None] = print) -> list[ParityRow]:
+def make_bundle(
+    root: Path,
+    report: Callable[[str], None] = print,
+    *,
+    flowers: Path | None = None,
+    calibration: Path | None = None,
+    present: Path = DEFAULT_ROOT,
+) -> list[ParityRow]:
     """Export every shipped graph into `root`, which is replaced as a whole.
 
     Args:
-        report: is told each parity row, a line each.
-    Returns: all parity rows.
-    Raises: ExportError if a graph cannot be exported or is not faithful to torch.
+        report: is told each parity row, a line each, and how an int8 graph compares.
+        flowers: a checkpoint of training.models.checkpoint, whose graphs then replace the present ones.
+        calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with `flowers`.
+        present: the bundle that graphs are taken from which are not made here: those of flowers without a checkpoint.
+    Returns: the parity rows of what was exported.
+    Raises: ExportError if a graph cannot be exported or is not faithful to torch; TrainingError for a checkpoint that
+        cannot be read, PhotoError for such a photo, BundleError for a present bundle that is damaged.
     """
+    specs, photos = list(SHIPPED), Photos()
+    if (flowers is None) != (calibration is None):
+        raise ExportError("--flowers and --calibration: expected both or neither; the int8 graph needs real photos")
+    if flowers is not None and calibration is not None:
+        checkpoint = load_checkpoint(flowers)
+        specs += flower_specs(checkpoint, sha256=_sha256(flowers))
+        photos = read_photos(calibration, size_px=checkpoint.size_px, crop=checkpoint.crop)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bundle-") as folder:
         staging = Path(folder) / root.name
         staging.mkdir()
-        rows = _fill(staging, report)
+        rows = _fill(staging, specs, photos, present, report)
         if root.exists():
             shutil.move(root, Path(folder) / "previous")
         shutil.move(staging, root)
     return rows
 
 
-def network_and_objective(spec: GraphSpec) -> tuple[nn.Module, nn.Module]:
-    """The classifier of a spec, and the module that is exported: the classifier itself or an objective over it."""
-    network = build_network(spec.network)
-    if spec.objective is None:
-        return network, network
-    return network, getattr(objectives, spec.objective)(network).eval()
+@dataclass(frozen=True)
+class _Kept:
+    """What comes over from another bundle."""
+
+    graphs: dict[str, Any] = field(default_factory=dict)  # entries of its manifest
+    reference: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def parity_inputs(spec: GraphSpec) -> Iterator[dict[str, np.ndarray]]:
-    """Images that the export did not trace, each with a label where the graph takes one."""
-    photos = [decode(path).rgb_hwc for path in sorted(SAMPLES.glob("*.jpg"))]
-    images = [reference_image(spec.size_px)]
-    images += [to_network_input(photo, spec.size_px, crop) for photo in photos for crop in (1.0, 0.875, 0.6, 0.4)]
-    for label, image in enumerate(images):
-        yield {"image": image, **({"label": np.array([label * 97 % 1000])} if spec.objective else {})}
-
-
-def _fill(root: Path, report: Callable[[str], None]) -> list[ParityRow]:
+def _fill(
+    root: Path, specs: Collection[GraphSpec], photos: Photos, present: Path, report: Callable[[str], None]
+) -> list[ParityRow]:
     stores: dict[str, WeightStore] = {}
     rows: list[ParityRow] = []
     graphs: dict[str, Any] = {}
-    for spec in SHIPPED:
-        model = _export(spec)
-        plain = root / f".{spec.name}.float32.onnx"
-        save_graph(model, plain)
-        exact = _parity(spec, plain, "torch float64, before the weights are rounded", spec.lowest_cosine)
-        plain.unlink()
-        round_to_half(model)
-        path = root / f"{spec.name}.onnx"
-        store = stores.setdefault(spec.weights, WeightStore())
-        save_graph(model, path, store, spec.weights)
-        store.write(root / spec.weights)
-        shipped = _parity(spec, path, "torch float64, as shipped", spec.lowest_cosine_shipped)
-        for row in (*exact, *shipped):
+    for spec in specs:
+        found, measured = write_graph(spec, root, stores, photos)
+        for row in found:
             report(
                 f"{spec.name} {row.output}: cosine {row.cosine:.6f}, median error {row.relative:.1e} ({row.against})"
             )
-        _require_faithful(spec, [*exact, *shipped])
-        rows += [*exact, *shipped]
-        graphs[spec.name] = _manifest_entry(spec, [*exact, *shipped])
+        if "agreement with float32" in measured:
+            report(f"{spec.name}, agreement with float32: {measured['agreement with float32']}")
+        rows += found
+        graphs[spec.name] = _manifest_entry(spec, found, measured)
     (root / "imagenet.labels.txt").write_text("\n".join(_imagenet_labels()) + "\n", encoding="utf-8")
-    (root / MODEL_CARD).write_text(_model_card(graphs), encoding="utf-8")
-    _write_reference(root)
+    kept = _keep(present, root, made=graphs.keys())
+    for checkpoint in (spec.checkpoint for spec in specs if spec.labels == FLOWER_LABELS and spec.checkpoint):
+        (root / FLOWER_LABELS).write_text("\n".join(checkpoint.classes) + "\n", encoding="utf-8")
+    graphs |= kept.graphs
+    (root / MODEL_CARD).write_text(model_card(graphs, _species_lines(root)), encoding="utf-8")
+    _write_reference(root, specs, kept.reference)
     _write_manifest(root, graphs)
     return rows
 
 
-def _export(spec: GraphSpec) -> ir.Model:
-    _, objective = network_and_objective(spec)
-    image = torch.from_numpy(reference_image(spec.size_px))
-    if spec.objective is not None:
-        return export_gradient(objective, {"image": image, "label": torch.tensor([0])})
-    model = to_onnx(objective, {"image": image}, ["logits"])
-    clean(model)
-    return model
+def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
+    """Copy the graphs of a bundle that were not made, with all that they need."""
+    if not (present / MANIFEST).is_file():
+        return _Kept()
+    bundle = load_bundle(present)
+    entries = json.loads((present / MANIFEST).read_text(encoding="utf-8"))["graphs"]
+    kept = {name: entry for name, entry in entries.items() if name not in made}
+    for entry in kept.values():
+        for file in (entry["file"], *entry["data"], *([entry["labels"]] if entry["labels"] else [])):
+            shutil.copyfile(present / file, root / file)
+    stored = bundle.reference_outputs()
+    return _Kept(kept, {key: array for key, array in stored.items() if key.partition("/")[0] in kept})
 
 
-def _parity(spec: GraphSpec, path: Path, against: str, lowest_cosine: float) -> list[ParityRow]:
-    network, objective = network_and_objective(spec)
-    objective = objective.double()
-
-    def reference(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        tensors = in_float64(inputs)
-        if spec.objective is not None:
-            return torch_gradient(objective, tensors)
-        with torch.no_grad():
-            return {"logits": network(tensors["image"]).numpy()}
-
-    wanted = {"logits": lowest_cosine, **({"grad": lowest_cosine} if spec.objective else {})}
-    graph = load_graph(path, name=spec.name)
-    return compare(graph.run, reference, parity_inputs(spec), against=against, lowest_cosine=wanted)
-
-
-def _require_faithful(spec: GraphSpec, rows: list[ParityRow]) -> None:
-    for row in rows:
-        if not row.ok:
-            raise ExportError(
-                f"{spec.name}: output {row.output} has cosine {row.cosine:.6f} with {row.against}, expected at least "
-                f"{row.lowest_cosine}; the graph does not compute what the module computes"
-            )
-
-
-def _manifest_entry(spec: GraphSpec, rows: list[ParityRow]) -> dict[str, Any]:
-    return {
+def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
         "file": f"{spec.name}.onnx",
-        "data": [spec.weights],
+        "data": [spec.weights] if spec.weights and spec.precision != "int8" else [],
         "task": spec.task,
         "size_px": spec.size_px,
         "opset": spec.opset,
@@ -155,15 +137,32 @@ def _manifest_entry(spec: GraphSpec, rows: list[ParityRow]) -> dict[str, Any]:
         "unsure_below": spec.unsure_below,
         "source": spec.source,
         "licence": spec.licence,
-        "command": COMMAND,
-        "metrics": {"parity": [row.as_dict() for row in rows]},
+        "command": spec.command,
+        "metrics": {"parity": [row.as_dict() for row in rows], **measured, **spec.metrics},
     }
+    if spec.checkpoint is not None:
+        entry |= {
+            "crop": spec.crop,
+            "has_other": spec.has_other,
+            "species": spec.species,
+            "trained_on": dict(spec.trained_on),
+        }
+    return entry
 
 
-def _write_reference(root: Path) -> None:
+def _species_lines(root: Path) -> list[str]:
+    if not (root / FLOWER_LABELS).is_file():
+        return []
+    names = (root / FLOWER_LABELS).read_text(encoding="utf-8").splitlines()
+    known = load_species()
+    found = [named(name, known) for name in names]
+    return [", ".join(text for text in (one.english, one.latin, one.zh) if text) for one in found]
+
+
+def _write_reference(root: Path, specs: Collection[GraphSpec], kept: Mapping[str, np.ndarray]) -> None:
     """What each graph gives for the reference image here, to be compared by `petalveil selftest` elsewhere."""
-    arrays = {}
-    for spec in SHIPPED:
+    arrays = dict(kept)
+    for spec in specs:
         graph = load_graph(root / f"{spec.name}.onnx")
         outputs = graph.run(reference_inputs(graph, spec.size_px))
         arrays |= {f"{spec.name}/{name}": sample(array) for name, array in outputs.items()}
@@ -171,10 +170,7 @@ def _write_reference(root: Path) -> None:
 
 
 def _write_manifest(root: Path, graphs: dict[str, Any]) -> None:
-    files = {
-        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-        for path in sorted(root.iterdir())
-    }
+    files = {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(root.iterdir())}
     manifest = {
         "schema": SCHEMA,
         "version": mobile_app.__version__,
@@ -182,7 +178,11 @@ def _write_manifest(root: Path, graphs: dict[str, Any]) -> None:
         "graphs": graphs,
         "reference": REFERENCE,
     }
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (root / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _imagenet_labels() -> list[str]:
@@ -191,38 +191,3 @@ def _imagenet_labels() -> list[str]:
     from torchvision.models import ResNet18_Weights
 
     return ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-
-
-def _model_card(graphs: Mapping[str, Any]) -> str:
-    lines = [
-        "# Model card",
-        "",
-        f"Made by `{COMMAND}`. Labels: torchvision's ImageNet names (BSD-3-Clause).",
-        "",
-    ]
-    for name, entry in graphs.items():
-        lines += [
-            f"## {name}",
-            "",
-            f"- task: {entry['task']}; input {entry['size_px']} x {entry['size_px']} px, RGB in [0, 1]",
-            f"- source: {entry['source']}; licence {entry['licence']}",
-            f"- trained on ImageNet-1k by its authors, nothing was trained here; stored as {entry['precision']}",
-            f"- operators: standard ONNX, opset {entry['opset']}",
-            "",
-            "| output | compared with | images | lowest cosine | median relative error |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {row['output']} | {row['against']} | {row['images']} | {row['cosine']:.6f} | {row['relative']:.1e} |"
-            for row in entry["metrics"]["parity"]
-        ]
-        lines.append("")
-    lines += [
-        "## Limits",
-        "",
-        "The classifier knows the 1000 classes of ImageNet, none of them a person; it is wrong on about a quarter of",
-        "photos in the wild. The gradient graph misleads the network it was made from; how far that carries over to",
-        "others is measured in the README.",
-        "",
-    ]
-    return "\n".join(lines)

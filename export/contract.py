@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from torch import nn
+
+from export.errors import ExportError
 from export.forward import OPSET
+from training import objectives
+from training.models.checkpoint import Checkpoint, build
+from training.models.efficientnet_lite import EfficientNetLite
+from training.models.evidence import WithEvidence
+from training.models.registry import build_network
+
+COMMAND = "python -m export bundle"
+FLOWER_COMMAND = f"{COMMAND} --flowers CHECKPOINT.pt --calibration FOLDER"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,19 +27,47 @@ class GraphSpec:
     name: str
     task: str  # "classify" or "gradient"
     network: str  # a name of training.models.registry
-    weights: str  # file with its weights; graphs that name the same file share them
     size_px: int
     source: str
     licence: str
+    weights: str | None = None  # file with its weights; graphs that name the same file share them
+    checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)  # else the published weights
     objective: str | None = None  # a class of training.objectives, for a gradient graph
+    outputs: tuple[str, ...] = ("logits",)  # of a classifier
     labels: str | None = None
     unsure_below: float = 0.0
+    crop: float = 0.875
+    has_other: bool = False
+    species: bool = False
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
+    command: str = COMMAND
     opset: int = OPSET
-    precision: str = "float16"
+    precision: str = "float16"  # or "int8"
     # Lowest cosine over the parity images, with torch in float64 as the reference: of the graph with float32 weights,
     # which is the export alone, and of the graph that ships, which adds the rounding of the weights.
     lowest_cosine: float = 0.999
     lowest_cosine_shipped: float = 0.95
+    # Of an int8 graph, on photos that it was not calibrated on: share on which it names what the float graph names.
+    lowest_agreement: float = 0.95
+
+    @property
+    def classes(self) -> int:
+        return 1000 if self.checkpoint is None else self.checkpoint.outputs
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """The classifier, and the module that is exported: the classifier, with its evidence, or an objective over it.
+
+        Raises: ExportError if the checkpoint is of a network that has no class activation maps.
+        """
+        network = build_network(self.network) if self.checkpoint is None else build(self.checkpoint)
+        if self.objective is not None:
+            return network, getattr(objectives, self.objective)(network).eval()
+        if "evidence" not in self.outputs:
+            return network, network
+        if not isinstance(network, EfficientNetLite):
+            raise ExportError(f"{self.name}: expected an EfficientNet-Lite, found {self.network}; train one of those")
+        return network, WithEvidence(network).eval()
 
 
 _LITE0 = {
@@ -52,3 +93,45 @@ SHIPPED = (
         **_LITE0,  # pyright: ignore[reportArgumentType]
     ),
 )
+
+
+def flower_specs(checkpoint: Checkpoint, *, sha256: str = "") -> tuple[GraphSpec, ...]:
+    """The graphs of the flower network: float16 with its maps, int8 with its maps, and its gradient.
+
+    Args:
+        sha256: of the checkpoint's file, for the record.
+    """
+    common: dict[str, Any] = {
+        "network": checkpoint.network,
+        "checkpoint": checkpoint,
+        "size_px": checkpoint.size_px,
+        "crop": checkpoint.crop,
+        "source": f"petalveil's own: {checkpoint.network}, tuned from its ImageNet weights",
+        "licence": "Apache-2.0",
+        "command": FLOWER_COMMAND,
+        "trained_on": {**checkpoint.data, "command": checkpoint.command, "checkpoint sha256": sha256},
+    }
+    classifier: dict[str, Any] = {
+        **common,
+        "task": "classify",
+        "outputs": ("logits", "evidence"),
+        "labels": "flowers.labels.txt",
+        "species": True,
+        "has_other": checkpoint.has_other,
+        "unsure_below": checkpoint.unsure_below,
+        "metrics": checkpoint.metrics,
+    }
+    return (
+        GraphSpec(name="flowers", weights="flowers.weights", **classifier),
+        # Eight bits turn logits by several degrees; what counts is `lowest_agreement`.
+        GraphSpec(name="flowers.int8", precision="int8", lowest_cosine_shipped=0.8, **classifier),
+        GraphSpec(
+            name="flowers.gradient",
+            task="gradient",
+            objective="AwayFromLabel",
+            weights="flowers.weights",
+            # Rounded weights move the masks of the backward pass, which turns the gradient more than the logits.
+            lowest_cosine_shipped=0.9,
+            **common,
+        ),
+    )

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mobile_app.core.classify import softmax
+
 Outputs = Mapping[str, np.ndarray]
 Inputs = Mapping[str, np.ndarray]
 
@@ -67,3 +69,28 @@ def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
     """||found - wanted|| / ||wanted||, in float64."""
     a, b = (array.astype(np.float64) for array in (found, wanted))
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How often, and how closely, two classifiers say the same of photos."""
+
+    photos: int
+    top1: float  # share on which both find the same class most likely
+    mean_difference: float  # of a photo's probabilities, the largest difference of one class; the mean over the photos
+    largest_difference: float  # the largest over the photos
+
+
+def agreement(found: np.ndarray, wanted: np.ndarray) -> Agreement:
+    """Compare the logits (photos, classes) of two classifiers by what they answer."""
+    differences = np.abs(_probabilities(found) - _probabilities(wanted)).max(1)
+    return Agreement(
+        photos=len(found),
+        top1=float((found.argmax(1) == wanted.argmax(1)).mean()),
+        mean_difference=float(differences.mean()),
+        largest_difference=float(differences.max()),
+    )
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    return np.stack([softmax(row) for row in logits])

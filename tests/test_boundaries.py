@@ -22,6 +22,7 @@ ALLOWED = {
 ALLOWED_IN_ONE_MODULE = {
     "mobile_app.core.runtime": ("onnxruntime",),
     "mobile_app.ui.platform": ("android", "jnius", "pyobjus"),
+    "export.quantise": ("onnxruntime.quantization",),
 }
 ALLOWED_INSIDE_A_FUNCTION = {"mobile_app.core.photo": ("pillow_heif",)}
 
@@ -81,6 +82,9 @@ def test_every_package_is_looked_at(root: Path) -> None:
         ("training.evaluate", "def f():\n    import onnxruntime as ort"),
         ("export.onnx", "from mobile_app.ui.background import in_background"),
         ("export.parity", "from onnxruntime import InferenceSession"),
+        ("export.parity", "from onnxruntime.quantization import quantize_static"),
+        ("export.quantise", "from onnxruntime import InferenceSession"),
+        ("export.quantise", "import onnxruntime"),
     ],
 )
 def test_a_forbidden_import_is_found(module: str, source: str) -> None:
@@ -99,6 +103,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("mobile_app.ui.platform", "from jnius import autoclass"),
         ("mobile_app.__main__", "from rich.progress import Progress\nfrom mobile_app.core import photo"),
         ("training.attacks.fgsm", "import torch\nfrom mobile_app.core.step import step"),
+        ("export.quantise", "from onnxruntime.quantization import quantize_static"),
         ("export.onnx", "import onnx\nimport torch\nfrom training.objectives import margin\nfrom export import parity"),
     ],
 )

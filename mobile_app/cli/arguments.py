@@ -99,12 +99,24 @@ def _add_cloak(commands: _Commands) -> None:
 
 def _add_classify(commands: _Commands) -> None:
     parser = commands.add_parser(
-        "classify", help="say what a recogniser sees", description="Say what a recogniser sees in photos."
+        "classify",
+        help="say what a recogniser sees",
+        description="Say what a recogniser sees in photos: the flower network first, and objects where that is not "
+        "sure of a flower. Never rely on it to decide what to eat or touch.",
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", type=Path)
     parser.add_argument(
-        "--model", default="objects", metavar="NAME", help="a classifier of the bundle; default: objects"
+        "--model",
+        default="auto",
+        metavar="NAME",
+        help="auto, objects, flowers, flowers.int8, or another classifier of the bundle; default: auto",
     )
+    parser.add_argument(
+        "--explain",
+        metavar="OUT.png",
+        help="draw what it looked at; OUT is a folder if it has no suffix, ends in a slash, or for several photos",
+    )
+    parser.add_argument("--force", action="store_true", help="replace pictures that exist; never a photo")
     parser.add_argument("--top", type=_whole(1, 1000), default=5, metavar="N", help="how many guesses; default: 5")
     parser.add_argument("--json", action="store_true", help="print one JSON array, in the order given")
     _add_threads(parser)

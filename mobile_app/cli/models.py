@@ -1,4 +1,4 @@
-"""A bundle in, what the commands run out: the engine that cloaks and the recogniser that looks."""
+"""A bundle in, what the commands run out: the engine that cloaks and the recognisers that look."""
 
 from __future__ import annotations
 
@@ -12,23 +12,38 @@ from mobile_app.core.bundle import DEFAULT_ROOT, Bundle, load_bundle
 from mobile_app.core.classify import Classification, classify
 from mobile_app.core.engines import GradientEngine
 from mobile_app.core.errors import BundleError
+from mobile_app.core.preprocess import CROP
 from mobile_app.core.runtime import Graph, load_graph
+from mobile_app.core.species import Species, load_species, named
 
 RECOGNISER = "objects"
+FLOWERS = "flowers"
+ATTACKED = "objects.gradient"  # what the engine follows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recogniser:
-    """A classifier of the bundle with its labels."""
+    """A classifier of the bundle with its labels, which for flowers are their English names."""
 
     name: str
     graph: Graph
     labels: tuple[str, ...]
     unsure_below: float
+    crop: float = CROP
+    has_other: bool = False
+    species: tuple[Species, ...] = ()  # one a label, for flowers
 
     def look(self, rgb_hwc: NDArray[np.uint8], top: int = 5) -> Classification:
         """Name what (H, W, 3) uint8 shows."""
-        return classify(rgb_hwc, self.graph, self.labels, top=top, unsure_below=self.unsure_below)
+        return classify(
+            rgb_hwc,
+            self.graph,
+            self.labels,
+            top=top,
+            unsure_below=self.unsure_below,
+            crop=self.crop,
+            has_other=self.has_other,
+        )
 
 
 def open_bundle(root: Path | None) -> Bundle:
@@ -36,25 +51,38 @@ def open_bundle(root: Path | None) -> Bundle:
     return load_bundle(DEFAULT_ROOT if root is None else root)
 
 
+def classifiers(bundle: Bundle) -> list[str]:
+    """The names of those that a bundle has."""
+    return sorted(entry.name for entry in bundle.graphs.values() if entry.task == "classify")
+
+
 def load_recogniser(bundle: Bundle, name: str = RECOGNISER, *, threads: int | None = None) -> Recogniser:
     """Raises: BundleError if there is no classifier of this name, GraphError if it does not load."""
-    classifiers = [entry.name for entry in bundle.graphs.values() if entry.task == "classify"]
-    if name not in classifiers:
-        raise BundleError(f"{name}: no classifier of this bundle; expected one of {', '.join(sorted(classifiers))}")
-    labels = tuple(bundle.labels(name))
+    if name not in classifiers(bundle):
+        raise BundleError(f"{name}: no classifier of this bundle; expected one of {', '.join(classifiers(bundle))}")
+    entry, labels = bundle.entry(name), tuple(bundle.labels(name))
     graph = load_graph(bundle.path(name), name=name, threads=threads)
-    classes = graph.outputs["logits"].shape[-1] if "logits" in graph.outputs else 0
+    classes = graph.outputs["logits"].shape[-1] - entry.has_other if "logits" in graph.outputs else 0
     if len(labels) != classes:
         raise BundleError(f"{name}: expected a label for each of {classes} classes, found {len(labels)}")
-    return Recogniser(name=name, graph=graph, labels=labels, unsure_below=bundle.entry(name).unsure_below)
+    known = load_species() if entry.species else {}
+    species = tuple(named(label, known) for label in labels) if entry.species else ()
+    return Recogniser(
+        name=name,
+        graph=graph,
+        labels=tuple(one.english for one in species) or labels,
+        unsure_below=entry.unsure_below,
+        crop=entry.crop,
+        has_other=entry.has_other,
+        species=species,
+    )
 
 
 def load_engine(bundle: Bundle, *, threads: int | None = None) -> GradientEngine:
-    """The engine behind the bundle's gradient graph.
+    """The engine behind the bundle's gradient graph of the object classifier.
 
     Raises: BundleError if the bundle has no such graph, GraphError if it does not load.
     """
-    name = next((entry.name for entry in bundle.graphs.values() if entry.task == "gradient"), None)
-    if name is None:
-        raise BundleError("expected a gradient graph in the bundle, found none; restore the bundle")
-    return GradientEngine(load_graph(bundle.path(name), name=name, threads=threads))
+    if ATTACKED not in bundle.graphs or bundle.entry(ATTACKED).task != "gradient":
+        raise BundleError(f"expected a gradient graph {ATTACKED} in the bundle, found none; restore the bundle")
+    return GradientEngine(load_graph(bundle.path(ATTACKED), name=ATTACKED, threads=threads))

@@ -6,8 +6,11 @@ A manifest is JSON of schema 1:
      "files": {"objects.onnx": {"sha256": "...", "bytes": 1}, ...},
      "graphs": {"objects": {"file": "objects.onnx", "data": ["lite0.weights"], "task": "classify", "size_px": 224,
                             "opset": 18, "precision": "float16", "labels": "imagenet.labels.txt", "unsure_below": 0.3,
-                            "source": "...", "licence": "...", "command": "...", "metrics": {...}}, ...},
+                            "source": "...", "licence": "...", "command": "...", "metrics": {...}},
+                "flowers": {..., "crop": 0.875, "has_other": true, "species": true, "trained_on": {...}}, ...},
      "reference": "reference.npz"}
+
+A graph's fields from `data` on may be left out, and then have the value given in GraphEntry.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from mobile_app.core.errors import BundleError
+from mobile_app.core.preprocess import CROP
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -44,6 +48,14 @@ class GraphEntry:
     labels: str | None = None  # a file, one name a line
     unsure_below: float = 0.0  # probability under which an answer is "not sure"
     metrics: dict[str, Any] = field(default_factory=dict)
+    crop: float = CROP  # share of the short side that is seen
+    has_other: bool = False  # one more output than labels, the last: none of these
+    species: bool = False  # the labels are ids of mobile_app/content/species.json
+    trained_on: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop <= 1:
+            raise BundleError(f"{MANIFEST}: graph {self.name}: expected 0 < crop <= 1, found {self.crop}")
 
 
 @dataclass(frozen=True, kw_only=True)

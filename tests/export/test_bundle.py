@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 LIMIT_BYTES = 30_000_000
 NAMES = [spec.name for spec in SHIPPED]
+HAS_FLOWERS = (DEFAULT_ROOT / "flowers.onnx").is_file()
+ALL_NAMES = [*NAMES, *(["flowers", "flowers.int8", "flowers.gradient"] if HAS_FLOWERS else [])]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_files_are_those_that_ship(anew) -> None:
     assert _names(anew[0]) == _names(DEFAULT_ROOT)
 
 
-@pytest.mark.parametrize("weights", sorted({spec.weights for spec in SHIPPED}))
+@pytest.mark.parametrize("weights", sorted({spec.weights for spec in SHIPPED if spec.weights}))
 def test_weights_are_those_that_ship_to_the_byte(weights: str, anew) -> None:
     assert _sha256(anew[0] / weights) == _sha256(DEFAULT_ROOT / weights)
 
@@ -49,7 +51,7 @@ def test_graph_gives_what_the_shipped_one_gives(name: str, anew) -> None:
         assert cosine(found[output].reshape(-1), array.reshape(-1)) >= 0.9999, output
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_shipped_graph_gives_its_reference_outputs(name: str) -> None:
     bundle = load_bundle()
     reference = bundle.reference_outputs()
@@ -57,7 +59,7 @@ def test_shipped_graph_gives_its_reference_outputs(name: str) -> None:
         assert cosine(sample(array), reference[f"{name}/{output}"]) >= 0.9999, output
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_shipped_graph_has_standard_operators_of_the_stated_opset_alone(name: str) -> None:
     bundle = load_bundle()
     model = onnx.load(bundle.path(name), load_external_data=False)
@@ -66,7 +68,7 @@ def test_shipped_graph_has_standard_operators_of_the_stated_opset_alone(name: st
     assert not model.functions
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_shipped_graph_tells_nothing_about_the_machine_that_made_it(name: str) -> None:
     content = load_bundle().path(name).read_bytes()
     for telltale in (".py", "site-" + "packages", "File ", "/home/", "/" + "work", "/" + "root/"):
@@ -84,12 +86,14 @@ def test_manifest_lists_every_file_with_its_hash() -> None:
         assert facts == {"sha256": _sha256(DEFAULT_ROOT / name), "bytes": (DEFAULT_ROOT / name).stat().st_size}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_manifest_says_where_a_graph_comes_from_and_how_faithful_it_is(name: str) -> None:
     entry = load_bundle().entry(name)
     assert all((entry.source, entry.licence, entry.command, entry.precision, entry.task))
     rows = entry.metrics["parity"]
-    outputs = {"logits", "grad"} if entry.task == "gradient" else {"logits"}
+    outputs = (
+        {"logits", "grad"} if entry.task == "gradient" else {"logits"} | ({"evidence"} if entry.species else set())
+    )
     assert {row["output"] for row in rows} == outputs
     assert len(rows) == 2 * len(outputs)  # before and after the weights were rounded
     assert all(row["cosine"] >= row["lowest_cosine"] and row["images"] >= 2 for row in rows)

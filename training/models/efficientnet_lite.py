@@ -45,12 +45,15 @@ class EfficientNetLite(nn.Module):
         self.fc = nn.Linear(_HEAD_CHANNELS, classes)
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.fc(self.features(image).mean((2, 3)))
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, 3, S, S) in [0, 1] -> (N, 1280, S / 32, S / 32), rounded up: what the last layer sees the mean of."""
         x = image * (255 / 128) - 127 / 128
         x = F.relu6(self.bn0(self.conv_stem(x)))
         for block in self.blocks:
             x = block(x)
-        x = F.relu6(self.bn1(self.conv_head(x)))
-        return self.fc(x.mean((2, 3)))
+        return F.relu6(self.bn1(self.conv_head(x)))
 
 
 class _Block(nn.Module):

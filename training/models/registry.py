@@ -11,7 +11,7 @@ from training.models.calibrate import calibrate
 from training.models.efficientnet_lite import efficientnet_lite
 from training.torchvision_shim import ensure_torchvision
 
-Weights = Literal["pretrained", "calibrated"]
+Weights = Literal["pretrained", "calibrated", "random"]
 
 TORCHVISION = (
     "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large efficientnet_b0 squeezenet1_1 resnet18 resnet50".split()
@@ -34,21 +34,49 @@ class Normalised(nn.Module):
         return self.network((image - self.mean) / self.deviation)
 
 
-def build_network(name: str, *, weights: Weights = "pretrained", seed: int = 0) -> nn.Module:
+def build_network(
+    name: str, *, weights: Weights = "pretrained", seed: int = 0, classes: int | None = None
+) -> nn.Module:
     """A classifier in eval mode, (N, 3, S, S) in [0, 1] -> logits, with its side as `size_px`.
 
     Args:
         weights: "pretrained" is downloaded by torchvision, or comes from a package for EfficientNet-Lite; "calibrated"
-            is random by `seed` and made to behave (see `calibrate`), for checks where no network is at hand.
-    Raises: ValueError for an unknown name.
+            is random by `seed` and made to behave (see `calibrate`), for checks where no network is at hand; "random"
+            is as the constructor leaves it, by `seed`, to be filled with a checkpoint.
+        classes: how many logits; other than None, the last layer is a new one, random by `seed`.
+    Raises: ValueError for an unknown name or fewer than one class.
     """
     if name not in NETWORKS:
         raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {name!r}")
-    if weights == "pretrained":
+    if classes is not None and classes < 1:
+        raise ValueError(f"classes: expected 1 or more, got {classes}")
+    if weights == "pretrained" and classes is None:
         return _build(name, pretrained=True).eval()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return calibrate(_build(name, pretrained=False), seed=seed)
+        network = _build(name, pretrained=weights == "pretrained")
+        if classes is not None:
+            _renew_last_layer(network, classes)
+        return calibrate(network, seed=seed) if weights == "calibrated" else network.eval()
+
+
+def last_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
+    """The layer that makes the logits: the last Linear or Conv2d of a network of this module."""
+    return _named_last_layer(network)[1]
+
+
+def _named_last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+    return [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
+
+
+def _renew_last_layer(network: nn.Module, classes: int) -> None:
+    name, old = _named_last_layer(network)
+    if isinstance(old, nn.Linear):
+        new: nn.Module = nn.Linear(old.in_features, classes)
+    else:  # SqueezeNet ends in a 1x1 convolution
+        new = nn.Conv2d(old.in_channels, classes, old.kernel_size)  # pyright: ignore[reportArgumentType]
+    parent, _, attribute = name.rpartition(".")
+    setattr(network.get_submodule(parent), attribute, new)
 
 
 def _build(name: str, *, pretrained: bool) -> nn.Module:

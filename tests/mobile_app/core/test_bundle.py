@@ -130,6 +130,23 @@ def test_an_unknown_field_of_a_graph_is_refused_by_name(bundle_dir, manifest):
         load_bundle(bundle_dir)
 
 
+def test_what_later_graphs_say_more_of_has_a_value_where_it_is_left_out(bundle_dir, manifest):
+    entry = load_bundle(bundle_dir).entry("objects")
+    assert (entry.crop, entry.has_other, entry.species, entry.trained_on) == (0.875, False, False, {})
+    manifest["graphs"]["objects"] |= {"crop": 0.9, "has_other": True, "species": True, "trained_on": {"photos": 3}}
+    write(bundle_dir, manifest)
+    entry = load_bundle(bundle_dir).entry("objects")
+    assert (entry.crop, entry.has_other, entry.species, entry.trained_on) == (0.9, True, True, {"photos": 3})
+
+
+@pytest.mark.parametrize("crop", [0, 1.1, -1])
+def test_a_crop_out_of_range_is_refused(bundle_dir, manifest, crop):
+    manifest["graphs"]["objects"]["crop"] = crop
+    write(bundle_dir, manifest)
+    with pytest.raises(BundleError, match="graph objects: expected 0 < crop <= 1"):
+        load_bundle(bundle_dir)
+
+
 @pytest.mark.parametrize("field", ["file", "labels"])
 def test_a_graph_that_needs_an_unlisted_file_is_refused(bundle_dir, manifest, field):
     manifest["graphs"]["objects"][field] = "other.bin"

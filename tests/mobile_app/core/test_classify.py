@@ -59,6 +59,35 @@ def test_top_below_one_is_refused(photo):
         classify(photo, Fixed(1, 2, 3), LABELS, top=0)
 
 
+def test_the_output_for_none_of_these_takes_its_share_and_is_never_a_guess(photo):
+    found = classify(photo, Fixed(np.log(2), 0.0, np.log(5)), LABELS[:2], has_other=True, unsure_below=0.3)
+    assert [guess.label for guess in found.top] == ["rose", "tulip"]
+    np.testing.assert_allclose([guess.probability for guess in found.top], [0.25, 0.125], rtol=1e-6)
+    assert found.unsure
+    assert not classify(photo, Fixed(np.log(2), 0.0, np.log(5)), LABELS[:2], has_other=True, unsure_below=0.2).unsure
+
+
+def test_with_an_output_for_none_of_these_there_is_a_label_less(photo):
+    with pytest.raises(ValueError, match="expected 2"):
+        classify(photo, Fixed(1, 2, 3), LABELS, has_other=True)
+
+
+class WithMaps(Fixed):
+    def run(self, inputs):
+        maps = np.arange(3, dtype=np.float32).reshape(1, 3, 1, 1) * np.ones((1, 3, 2, 2), np.float32)
+        return {**super().run(inputs), "evidence": maps}
+
+
+def test_evidence_is_that_of_the_best_guess(photo):
+    found = classify(photo, WithMaps(1, 9, 3), LABELS)
+    np.testing.assert_array_equal(found.evidence, np.ones((2, 2)))
+    assert classify(photo, Fixed(1, 9, 3), LABELS).evidence is None
+
+
+def test_evidence_is_never_that_of_none_of_these(photo):
+    np.testing.assert_array_equal(classify(photo, WithMaps(1, 2, 9), LABELS[:2], has_other=True).evidence, [[1, 1]] * 2)
+
+
 def test_softmax_by_hand():
     np.testing.assert_allclose(softmax(np.log([1.0, 2.0, 5.0])), [0.125, 0.25, 0.625], rtol=1e-12)
 

@@ -38,6 +38,13 @@ def test_logits_may_differ_by_two_per_cent_of_the_largest(change, ok):
     assert one(LOGITS + np.float32([[0, 0, change, 0]])).ok is ok
 
 
+@pytest.mark.parametrize(("change", "ok"), [(0.03, True), (0.2, True), (0.4, False)])
+def test_a_graph_in_int8_may_differ_by_a_tenth(change, ok):
+    found = {"logits": LOGITS + np.float32([[0, 0, change, 0]])}
+    (row,) = compare("flowers.int8", found, {"flowers.int8/logits": LOGITS[0]}, precision="int8")
+    assert row.ok is ok
+
+
 def test_nan_fails():
     row = one([[1.0, np.nan, 3.0, 0.5]])
     assert not row.ok

