@@ -1,0 +1,1 @@
+"""Attacks on classifiers at the desk, with autograd."""

@@ -1,0 +1,1 @@
+"""Sparse attacks: few changed values, each within a bound."""

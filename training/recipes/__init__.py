@@ -1,0 +1,1 @@
+"""One story a file, top to bottom: what is trained, on what, and what comes out."""
