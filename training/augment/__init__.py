@@ -1,0 +1,1 @@
+"""Information-dropping augmentation: AdvMask and its rivals."""
