@@ -18,6 +18,9 @@ ifneq ($(shell cat $(LIGHT) 2>/dev/null),$(CURDIR))
 $(LIGHT) $(FULL): FORCE
 endif
 
+# Threads that wait for work sleep: spinning, they stall everything as soon as another program wants a core.
+export OMP_WAIT_POLICY := passive
+
 .PHONY: help demo test lint bench bundle clean FORCE
 .DEFAULT_GOAL := help
 

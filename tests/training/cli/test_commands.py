@@ -1,0 +1,85 @@
+"""The command line: help that loads nothing heavy, one sentence for what is wrong, options that match the configs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from training.__main__ import main
+from training.cli import flowers
+from training.recipes.flowers import FlowersConfig
+
+COMMANDS = (
+    "flowers",
+    "flower-labels",
+    "advmask-table",
+    "advmask-maps",
+    "sparse-table",
+    "sparse-cloak",
+    "evaluate",
+    "compression",
+    "comreadv-table",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert command in capsys.readouterr().out
+
+
+def test_help_does_not_load_torch(root: Path) -> None:
+    script = "import sys, training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
+    script += "assert 'torch' not in sys.modules and 'accelerate' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_options_of_a_run_are_the_fields_of_its_config() -> None:
+    config = FlowersConfig()
+    assert {name: default for name, _, default in flowers._FIELDS} == {
+        item.name: getattr(config, item.name) for item in fields(config)
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["flowers", "--data", "no/such/folder"], "no/such/folder: expected a folder with a folder a class"),
+        (["flowers", "--data", "x", "--epochs", "0"], "epochs: expected 1"),
+        (["flowers", "--data", "x", "--others-share", "2"], "others_share"),
+        (["advmask-table", "--data", "x", "--methods", "blur"], "methods"),
+        (["advmask-maps", "--data", "x", "--models", "nothing"], "expected NAME=CHECKPOINT"),
+        (["advmask-maps", "--data", "x", "--models", "a=no.pt"], "no.pt"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.startswith("training: ")
+    assert error.count("\n") == 1
+
+
+def test_a_stop_says_that_the_same_command_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_options: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flowers, "run_config", stop)
+    assert main(["flowers", "--data", "x"]) == 130
+    assert "goes on" in capsys.readouterr().err
