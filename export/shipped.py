@@ -89,7 +89,8 @@ def parity_inputs(spec: GraphSpec, photos: Photos) -> Iterator[dict[str, np.ndar
     samples = [decode(path).rgb_hwc for path in sorted(SAMPLES.glob("*.jpg"))]
     images = [] if spec.precision == "int8" else [reference_image(spec.size_px)]
     images += [to_network_input(photo, spec.size_px, crop) for photo in samples for crop in (1.0, 0.875, 0.6, 0.4)]
-    images += photos.held_out[:_CHECKED_IN_FLOAT64] if spec.task == "classify" else []
+    if spec.task == "classify":  # the photos are read at the size of the flower network; others may have another
+        images += [image for image in photos.held_out if image.shape[-1] == spec.size_px][:_CHECKED_IN_FLOAT64]
     for label, image in enumerate(images):
         yield {"image": image, **({"label": np.array([label * 97 % spec.classes])} if spec.objective else {})}
 

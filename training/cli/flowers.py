@@ -38,6 +38,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="sizes at which the network may be used, besides --test-size-px; validation photos choose (default: 256)",
     )
     add_points(flowers)
+    flowers.add_argument("--data-licence", default="", metavar="TEXT", help="of the photos, for the model card")
     flowers.add_argument("--out", type=Path, default=Path("runs/flowers"), metavar="FOLDER")
     add_run(flowers, {})
     flowers.set_defaults(run=_flowers)
@@ -135,6 +136,7 @@ def _flowers(options: argparse.Namespace) -> int:
         others=options.others,
         others_share=options.others_share,
         test_sizes_px=tuple(options.test_sizes),
+        data_licence=options.data_licence,
         points=options.points,
         points_network=options.points_network,
         out=options.out,

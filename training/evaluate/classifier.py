@@ -44,11 +44,16 @@ def accuracy(logits: Tensor, labels: Tensor, classes: int) -> float:
     return float((logits[:, :classes].argmax(1) == labels).double().mean())
 
 
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The T that makes softmax(logits / T) likeliest for the labels (Guo et al. 2017, arXiv:1706.04599, 4.2)."""
+def fit_temperature(logits: Tensor, labels: Tensor, classes: int) -> float:
+    """The T at which the confidence that is shown errs least: mean (max softmax(logits / T) - whether it is right)^2.
+
+    Temperature scaling as Guo et al. 2017 (arXiv:1706.04599, 4.2), by the Brier score of the likeliest class in place
+    of the likelihood of all, which a few hard photos decide.
+    """
     candidates = torch.exp(torch.linspace(np.log(0.1), np.log(10), 400, dtype=torch.float64))
-    losses = torch.stack([F.cross_entropy(logits.double() / T, labels) for T in candidates])
-    return float(candidates[losses.argmin()])
+    right = (logits[:, :classes].argmax(1) == labels).double()
+    errors = torch.stack([((confidences(logits / T, classes) - right) ** 2).mean() for T in candidates])
+    return float(candidates[errors.argmin()])
 
 
 def expected_calibration_error(probabilities: Tensor, labels: Tensor, bins: int = BINS) -> float:
@@ -75,7 +80,7 @@ def calibrate_answers(logits: Tensor, labels: Tensor, classes: int) -> Calibrati
     Args:
         logits: (N, classes), or one more where the last output means "none of these".
     """
-    temperature = fit_temperature(logits, labels)
+    temperature = fit_temperature(logits, labels, classes)
     best = confidences(logits / temperature, classes)
     return Calibration(temperature=temperature, unsure_below=float(np.quantile(best.numpy(), 1 - FLOWERS_KEPT)))
 

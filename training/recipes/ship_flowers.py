@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 import training.data
@@ -31,6 +32,7 @@ from training.recipes.advmask_points import PointsConfig, base_model, points_of_
 from training.recipes.flowers import MODEL, FlowersConfig, TrainingSet, train_flowers
 
 SHOWS_FLOWER = Path(training.data.__file__).with_name("photos_with_flowers.txt")
+CALIBRATION, CALIBRATION_EACH = "calibration", 12  # folder, and photos of each class in it
 VIEW_MARGIN = 0.8  # photos are held in memory at the size of the views over this ...
 SMALLEST_HELD_PX = 256  # ... and no smaller than this, so that one file of sensitive points serves every run
 
@@ -48,6 +50,7 @@ class FlowersJob:
     points: Path = Path("runs/points")  # folder of sensitive points
     points_network: Path | None = None  # on which they are found; by default one that is trained first
     test_sizes_px: tuple[int, ...] = ()  # besides the config's; validation photos choose
+    data_licence: str = ""  # said on the model card
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -60,7 +63,7 @@ class FlowersJob:
 def run_flowers(
     job: FlowersJob, load: Callable[[int], PhotoSet], *, report: Callable[[str], None] = lambda _line: None
 ) -> Checkpoint:
-    """Do every stage that is not done; write out/model.pt with its figures, out/report.md and out/mistakes.csv.
+    """Do every stage that is not done; write out/model.pt with its figures, report.md, mistakes.csv and calibration/.
 
     Args:
         load: gives the photos, resized to a short side in px.
@@ -78,8 +81,13 @@ def run_flowers(
     checkpoint = train_flowers(config, data, job.out, command=job.command, report=report)
     checkpoint = at_best_size(checkpoint, photos, job.test_sizes_px, report=report)
     figures = measure_flowers(checkpoint, photos, load_background(measured, short_side_px))
-    checkpoint = replace(checkpoint, metrics={**checkpoint.metrics, "test": figures})
+    checkpoint = replace(
+        checkpoint,
+        metrics={**checkpoint.metrics, "test": figures},
+        data={**checkpoint.data, **({"licence": job.data_licence} if job.data_licence else {})},
+    )
     save_checkpoint(job.out / MODEL, checkpoint)
+    _write_calibration(job.out / CALIBRATION, data)
     page = as_markdown(figures, checkpoint, "Flower classifier")
     write_whole(job.out / "report.md", page.encode(), force=True)
     write_whole(job.out / "mistakes.csv", _csv(wrong_answers(checkpoint, photos)).encode(), force=True)
@@ -135,6 +143,20 @@ def other_photos(job: FlowersJob) -> tuple[list[Path], list[Path]]:
         share = hashlib.sha256(path.read_bytes()).digest()[0] / 256
         (learnt if share < job.others_share else measured).append(path)
     return [path for path in learnt if path.name not in shows_flower], measured
+
+
+def _write_calibration(folder: Path, data: TrainingSet) -> None:
+    """A few photos of each class and of other things, all learnt from: what the ranges of int8 are taken from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen: list[NDArray[np.uint8]] = []
+    rows = data.photos.rows("train")
+    for number in range(len(data.photos.classes)):
+        chosen += [data.photos.images[row] for row in rows if data.photos.labels[row] == number][:CALIBRATION_EACH]
+    chosen += data.background[: 3 * CALIBRATION_EACH]
+    for number, image in enumerate(chosen):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "PNG")
+        write_whole(folder / f"{number:04}.png", buffer.getvalue(), force=True)
 
 
 def _points(

@@ -34,8 +34,8 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
     generator = torch.Generator().manual_seed(0)
     honest = torch.randn(4000, 3, generator=generator)
     labels = torch.multinomial(honest.softmax(1), 1, generator=generator).flatten()
-    assert fit_temperature(honest * 4, labels) == pytest.approx(4, rel=0.15)
-    assert fit_temperature(honest, labels) == pytest.approx(1, rel=0.15)
+    assert fit_temperature(honest * 4, labels, 3) == pytest.approx(4, rel=0.15)
+    assert fit_temperature(honest, labels, 3) == pytest.approx(1, rel=0.15)
 
 
 def test_the_threshold_keeps_nineteen_of_twenty() -> None:

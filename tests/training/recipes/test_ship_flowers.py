@@ -37,6 +37,10 @@ def test_the_checkpoint_carries_its_figures_and_the_report_shows_them(
     assert 0 < stored.metrics["test"]["others"] < 12
     assert stored.command == "the command"
     assert "refused" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    calibration = sorted((tmp_path / "calibration").iterdir())
+    assert len(calibration) == 3 * 12 + stored.data["background_photos"]
+    with Image.open(calibration[0]) as photo:
+        assert photo.size == (45, 40)
     mistakes = list(csv.DictReader((tmp_path / "mistakes.csv").read_text(encoding="utf-8").splitlines()))
     assert all(row["label"] != row["answer"] for row in mistakes)
 
