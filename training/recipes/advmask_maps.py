@@ -63,7 +63,8 @@ def compare_maps(
     first = _agreed(checkpoints)
     networks = {name: _network(name, checkpoint) for name, checkpoint in checkpoints.items()}
     photos = load(round(first.size_px / first.crop))
-    chosen = photos.rows("test")[: job.most]
+    rows = photos.rows("test")
+    chosen = rows[:: -(-len(rows) // job.most)]  # they are sorted by class: an even choice shows all of them
     images = torch.from_numpy(
         np.concatenate([to_network_input(photos.images[row], first.size_px, first.crop) for row in chosen])
     )
@@ -72,14 +73,14 @@ def compare_maps(
     images, labels = images[right], labels[right]
     if not len(images):
         raise TrainingError("data: expected test photos that every model gets right, found none")
-    rows = [_figures(name, network, images, labels) for name, network in networks.items()]
+    figures = [_figures(name, network, images, labels) for name, network in networks.items()]
     job.out.mkdir(parents=True, exist_ok=True)
-    write_whole(job.out / "maps.csv", _csv(rows).encode(), force=True)
-    write_whole(job.out / "maps.md", as_markdown(rows, len(images)).encode(), force=True)
+    write_whole(job.out / "maps.csv", _csv(figures).encode(), force=True)
+    write_whole(job.out / "maps.md", as_markdown(figures, len(images)).encode(), force=True)
     shown = _shown(job, first, images)
     write_whole(job.out / "maps.jpg", _sheet(networks, shown, first), force=True)
-    report(as_markdown(rows, len(images)))
-    return rows
+    report(as_markdown(figures, len(images)))
+    return figures
 
 
 def as_markdown(rows: list[dict[str, float | str]], photos: int) -> str:

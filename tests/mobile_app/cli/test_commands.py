@@ -280,7 +280,10 @@ def test_a_full_disk_behind_stdout_is_a_sentence(make_photo):
 def test_a_real_ctrl_c_ends_in_one_sentence(make_photo, tmp_path):
     for turn in range(30):
         make_photo(f"in/{turn}.jpg", turn=turn)
-    command = [sys.executable, "-m", "mobile_app", "cloak", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    # A program that a script starts in the background ignores Ctrl-C from the beginning, these tests among them.
+    start = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start += "runpy.run_module('mobile_app', run_name='__main__')"
+    command = [sys.executable, "-c", start, "cloak", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not list(tmp_path.glob("out/*.jpg")) and time.monotonic() < deadline:
