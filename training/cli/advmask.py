@@ -38,9 +38,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _table(options: argparse.Namespace) -> int:
-    from training.augment.augmentation import NAMES, NEEDS_POINTS
+    from training.augment.augmentation import NAMES
     from training.recipes.advmask_points import PointsConfig, base_model, points_of_photos
-    from training.recipes.advmask_table import TableConfig, as_markdown, compare_augmentations
+    from training.recipes.advmask_table import USES_POINTS, TableConfig, as_markdown, compare_augmentations
     from training.recipes.flowers import TrainingSet
     from training.recipes.ship_flowers import held_size
 
@@ -48,7 +48,7 @@ def _table(options: argparse.Namespace) -> int:
     config = TableConfig(run=run, methods=tuple(options.methods or NAMES), seeds=tuple(options.seeds))
     photos = photo_set(options, held_size(run))
     points = None
-    if any(method in NEEDS_POINTS for method in config.methods):
+    if any(method in USES_POINTS for method in config.methods):
         base = options.points_network or base_model(run, photos, options.points / "base", report=print)
         points = points_of_photos(photos, base, options.points, PointsConfig(), report=print)
     rows = compare_augmentations(config, TrainingSet(photos=photos, points=points), options.out, report=print)
