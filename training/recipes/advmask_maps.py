@@ -8,7 +8,6 @@ class covers, and the deletion and insertion scores.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from training.evaluate.attention import activation_map, area_share, attention_sh
 from training.evaluate.insertion import deletion_insertion
 from training.models.checkpoint import Checkpoint, build, load_checkpoint
 from training.models.efficientnet_lite import EfficientNetLite
+from training.recipes.run_state import write_rows
 
 THRESHOLDS = (0.2, 0.5)
 SHOWN = 8  # test photos on the sheet, where no others are named
@@ -75,7 +75,7 @@ def compare_maps(
         raise TrainingError("data: expected test photos that every model gets right, found none")
     figures = [_figures(name, network, images, labels) for name, network in networks.items()]
     job.out.mkdir(parents=True, exist_ok=True)
-    write_whole(job.out / "maps.csv", _csv(figures).encode(), force=True)
+    write_rows(job.out / "maps.csv", figures)
     write_whole(job.out / "maps.md", as_markdown(figures, len(images)).encode(), force=True)
     shown = _shown(job, first, images)
     write_whole(job.out / "maps.jpg", _sheet(networks, shown, first), force=True)
@@ -141,12 +141,4 @@ def _sheet(networks: Mapping[str, EfficientNetLite], images: Tensor, checkpoint:
     captions = [", ".join(names[int(answers[name][i])] for name in networks) for i in range(len(images))]
     buffer = io.BytesIO()
     attention_sheet(rows, ["photo", *networks], row_captions=captions).save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
-
-
-def _csv(rows: list[dict[str, float | str]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     return buffer.getvalue()

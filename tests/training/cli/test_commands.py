@@ -57,6 +57,12 @@ def test_the_options_of_a_run_are_the_fields_of_its_config() -> None:
         (["advmask-table", "--data", "x", "--methods", "blur"], "methods"),
         (["advmask-maps", "--data", "x", "--models", "nothing"], "expected NAME=CHECKPOINT"),
         (["advmask-maps", "--data", "x", "--models", "a=no.pt"], "no.pt"),
+        (["compression", "--photos", "no/such"], "no/such: expected a folder of photos"),
+        (["compression", "--photos", ".", "--codec", "jpeg:500"], "quality: expected 1 to 100, got 500"),
+        (["compression", "--pairs", "no/a", "no/b"], "no/a: expected a folder of photos"),
+        (["comreadv-table", "--models", "no.pt"], "no.pt: expected a compression model, found no file"),
+        (["comreadv-table", "--attacks", "pgd"], "attacks: expected some of fgsm, bim, mi_fgsm"),
+        (["comreadv-table", "--codecs", "gif"], "codec 'gif': expected jpeg:QUALITY"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

@@ -184,28 +184,3 @@ def test_the_options_are_the_fields_of_the_config() -> None:
 def test_a_bound_is_told_by_its_field(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field}: expected"):
         CompressionConfig(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["compression", "--photos", "no/such"], "no/such: expected a folder of photos"),
-        (["compression", "--photos", ".", "--codec", "jpeg:500"], "quality: expected 1 to 100, got 500"),
-        (["compression", "--pairs", "no/a", "no/b"], "no/a: expected a folder of photos"),
-        (["comreadv-table", "--models", "no.pt"], "no.pt: expected a compression model, found no file"),
-        (["comreadv-table", "--attacks", "pgd"], "attacks: expected some of fgsm, bim, mi_fgsm"),
-        (["comreadv-table", "--codecs", "gif"], "codec 'gif': expected jpeg:QUALITY"),
-    ],
-)
-def test_what_is_wrong_is_one_sentence(
-    arguments: list[str],
-    words: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
