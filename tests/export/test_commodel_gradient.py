@@ -27,9 +27,11 @@ def network() -> nn.Module:
     ).eval()
 
 
-def _stand_in(condition_values: int) -> nn.Module:
+def _stand_in(condition_values: int, transforms: tuple[int, ...] = ()) -> nn.Module:
     """A ComModel with random weights where a new one has zeros, at a condition if it takes one."""
-    model = build_commodel(ComModelConfig(widths=(4, 6, 8), blocks=2, condition_values=condition_values))
+    model = build_commodel(
+        ComModelConfig(widths=(4, 6, 8), blocks=2, condition_values=condition_values, transforms=transforms, kinks=4)
+    )
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -41,10 +43,15 @@ def _stand_in(condition_values: int) -> nn.Module:
 
 @pytest.mark.parametrize("size", [(32, 32), (27, 21)])
 @pytest.mark.parametrize("condition_values", [0, CONDITION_VALUES])
+@pytest.mark.parametrize("transforms", [(), (8, 4)])
 def test_gradient_through_a_commodel_equals_autograd(
-    size: tuple[int, int], condition_values: int, network: nn.Module, in_runtime: Load
+    size: tuple[int, int],
+    condition_values: int,
+    transforms: tuple[int, ...],
+    network: nn.Module,
+    in_runtime: Load,
 ) -> None:
-    stand_in = _stand_in(condition_values)
+    stand_in = _stand_in(condition_values, transforms)
     objective = AwayFromLabel(nn.Sequential(stand_in, network)).eval()
     first, fresh = torch.rand(2, 1, 3, *size, generator=torch.Generator().manual_seed(5))
     assert (stand_in(fresh) - fresh).abs().max() > 0.01

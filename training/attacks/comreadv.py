@@ -46,6 +46,8 @@ def comreadv(
     config: DenseConfig,
     *,
     targeted: bool = False,
+    in_turn: bool = False,
+    until_reached: bool = False,
 ) -> Tensor:
     """Attack through every one of the compressions: the direction of a step is the mean of their gradients.
 
@@ -54,7 +56,10 @@ def comreadv(
         images: (N, 3, H, W) in [0, 1], of whole levels.
         labels: (N,) int64: the classes to lead away from, or, if targeted, towards.
         config: what `base_attack` gives.
-    Returns: images + delta, rounded to whole levels towards `images`: what a file can hold, and inside the budget.
+        in_turn: each step goes through the next compression alone, so that many cost no more than one.
+        until_reached: an image that the network takes for what is wanted, once saved and after all compressions, is
+            left as it is: the least that does it, as minimal attacks stop. The rest of the steps change it no more.
+    Returns: images + delta in whole levels, as `whole_levels` makes them: what a file can hold, inside the budget.
     Raises: ValueError if there is no compression, or the rule is PGD, whose random start is not part of ComReAdv.
     """
     if not compressions:
@@ -62,10 +67,19 @@ def comreadv(
     if config.rule == "pgd":
         raise ValueError(f"rule: expected that of {', '.join(BASE_ATTACKS)}, got pgd")
     delta, velocity = torch.zeros_like(images), torch.zeros_like(images)
-    for _ in range(config.steps):
-        gradient = sum_of_gradients(network, compressions, images + delta, labels) / len(compressions)
-        delta, velocity = advance(delta, -gradient if targeted else gradient, velocity, images, config)
-    return whole_levels(images, delta)
+    dither = _dither(images) if until_reached or config.budget_levels % 1 else None
+    is_done = torch.zeros(len(images), dtype=torch.bool)
+    for step in range(config.steps):
+        if until_reached:
+            saved = whole_levels(images, delta, dither=dither)
+            is_done |= _is_reached(network, compressions, saved, labels, targeted)
+            if is_done.all():
+                break
+        seen = [compressions[step % len(compressions)]] if in_turn else compressions
+        gradient = sum_of_gradients(network, seen, images + delta, labels) / len(seen)
+        moved, velocity = advance(delta, -gradient if targeted else gradient, velocity, images, config)
+        delta = torch.where(is_done[:, None, None, None], delta, moved)
+    return whole_levels(images, delta, dither=dither)
 
 
 def sum_of_gradients(network: nn.Module, compressions: Sequence[nn.Module], images: Tensor, labels: Tensor) -> Tensor:
@@ -79,10 +93,30 @@ def sum_of_gradients(network: nn.Module, compressions: Sequence[nn.Module], imag
     return total
 
 
-def whole_levels(images: Tensor, delta: Tensor) -> Tensor:
-    """images + delta in whole levels of 1/255; a fraction of a level is given up, so no change grows."""
-    levels = (delta * 255).sign() * ((delta * 255).abs() + 1e-3).floor()  # 1e-3: float32 has 8 / 255 * 255 under 8
-    return ((images * 255).round() + levels).clamp(0, 255) / 255
+def whole_levels(images: Tensor, delta: Tensor, *, dither: Tensor | None = None) -> Tensor:
+    """images + delta in whole levels of 1/255; a fraction of a level is given up, so no change grows.
+
+    Args:
+        dither: (1, 3, H, W) in [0, 1): where the fraction reaches over 1 with it, it counts as a level. Half a level
+            everywhere is then a level at half of the places, and no change grows over the next whole level.
+    """
+    magnitude = (delta * 255).abs() + 1e-3  # float32 has 8 / 255 * 255 under 8
+    levels = magnitude.floor() + (0 if dither is None else (magnitude % 1 - 2e-3 + dither >= 1))
+    return ((images * 255).round() + (delta * 255).sign() * levels).clamp(0, 255) / 255
+
+
+def _dither(images: Tensor) -> Tensor:
+    """The same for every image of a size, so that no result depends on the rest of the batch."""
+    return torch.rand(1, *images.shape[1:], generator=torch.Generator().manual_seed(0))
+
+
+def _is_reached(
+    network: nn.Module, compressions: Sequence[nn.Module], images: Tensor, labels: Tensor, targeted: bool
+) -> Tensor:
+    """(N,) bool: after every one of the compressions the answer is the target, or no longer the label."""
+    with torch.no_grad():
+        answers = torch.stack([network(compression(images)).argmax(1) for compression in compressions])
+    return ((answers == labels) if targeted else (answers != labels)).all(0)
 
 
 class StraightThrough(nn.Module):

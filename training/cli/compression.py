@@ -42,18 +42,33 @@ def _register_compression(commands: argparse._SubParsersAction[Any]) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
         )
-    parser.add_argument("--widths", type=int, nargs="+", default=[12, 24, 64], help="channels (default: 12 24 64)")
+    parser.add_argument(
+        "--widths",
+        type=int,
+        nargs="*",
+        default=[12, 24, 48],
+        help="channels (default: 12 24 48); none: transforms alone",
+    )
+    parser.add_argument(
+        "--transforms",
+        type=int,
+        nargs="*",
+        metavar="PX",
+        help="blocks before the encoder (default: those of the codec)",
+    )
     parser.set_defaults(run=_run_compression)
 
 
 # Written out so that --help loads nothing heavy; a test holds them to CompressionConfig.
 _NUMBERS: dict[str, Any] = {
-    "blocks": 2,
+    "blocks": 1,
+    "kinks": 16,
     "crop_px": 128,
-    "crops_a_photo": 4,
+    "crops_a_photo": 8,
     "epochs": 30,
-    "batch": 16,
+    "batch": 6,
     "learning_rate": 1e-3,
+    "curve_rate": 10.0,
     "seed": 0,
     "workers": 0,
 }
@@ -83,9 +98,17 @@ def _register_table(commands: argparse._SubParsersAction[Any]) -> None:
         help="recompressions to test on, beside none",
     )
     parser.add_argument(
-        "--budget", type=int, help="largest change in levels (default: found, where plain MI-FGSM dies of JPEG 50)"
+        "--budget", type=float, help="largest change in levels (default: found, where plain MI-FGSM dies of JPEG 50)"
     )
     parser.add_argument("--steps", type=int, default=10, help="gradients a photo (default 10)")
+    parser.add_argument("--stride", type=float, default=0.25, help="of a step, as a share of the budget (default 0.25)")
+    parser.add_argument(
+        "--until-reached", action="store_true", help="leave a photo alone as soon as the attack on it works"
+    )
+    parser.add_argument("--goals", nargs="+", default=["untargeted", "targeted"], help="untargeted, targeted")
+    parser.add_argument(
+        "--through", nargs="*", default=[], metavar="PART", help="only rows with such a part in their name"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run_table)
 
@@ -94,15 +117,21 @@ def _run_compression(options: argparse.Namespace) -> int:
     import shlex
     import sys
 
+    from training.allocator import keep_freed_memory
     from training.recipes.compression_job import CompressionJob, run_compression
 
+    keep_freed_memory()
     job = CompressionJob(
         photos=tuple(options.photos or ()),
         pairs=tuple(options.pairs) if options.pairs else None,
         codecs=tuple(options.codec),
         together=options.together,
         short_side_px=options.short_side_px,
-        settings={**{name: getattr(options, name) for name in _NUMBERS}, "widths": tuple(options.widths)},
+        settings={
+            **{name: getattr(options, name) for name in _NUMBERS},
+            "widths": tuple(options.widths),
+            "transforms": None if options.transforms is None else tuple(options.transforms),
+        },
         out=options.out,
         command="python -m training " + shlex.join(sys.argv[1:]),
     )
@@ -120,6 +149,10 @@ def _run_table(options: argparse.Namespace) -> int:
         codecs=tuple(options.codecs),
         budget_levels=options.budget,
         steps=options.steps,
+        stride=options.stride,
+        until_reached=options.until_reached,
+        goals=tuple(options.goals),
+        through=tuple(options.through),
         seed=options.seed,
     )
     path = comreadv_table(

@@ -92,6 +92,12 @@ class CodecRange:
     def is_one(self) -> bool:
         return self.lowest == self.highest
 
+    @property
+    def middle(self) -> Codec:
+        """Every step half way between its ends, rounded down."""
+        pairs = zip(self.lowest.steps, self.highest.steps, strict=True)
+        return Codec(tuple(Step(a.kind, (a.strength + b.strength) // 2, a.chroma) for a, b in pairs))
+
     def draw(self, rng: np.random.Generator) -> Codec:
         """Every whole strength between the ends is as likely as any other."""
         pairs = zip(self.lowest.steps, self.highest.steps, strict=True)

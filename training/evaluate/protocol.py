@@ -33,7 +33,8 @@ from training.evaluate.success import Answer, Success, count_success
 from training.evaluate.visibility import Visibility, measure
 
 SETS = {"nips17": 1.0, "photos": CROP}  # what share of the short side a judge sees
-TUNING_BELOW = 64  # nips17 photos whose sha256 begins with a byte under this are for settings, not for tables
+# Photos whose sha256 begins with a byte under these are for settings and training, not for tables.
+TUNING_BELOW = {"nips17": 64, "photos": 128}
 _FORMAT = 1  # of a record; another one makes all anew
 _AS_CAME = EncodeConfig()
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
@@ -73,8 +74,7 @@ def open_set(shared: Path, name: str, count: int | None, seed: int) -> PhotoSet:
             "--shared says"
         )
     photos = read_labelled(folder)
-    if name == "nips17":
-        photos = [photo for photo in photos if hashlib.sha256(photo[0].read_bytes()).digest()[0] >= TUNING_BELOW]
+    photos = [photo for photo in photos if hashlib.sha256(photo[0].read_bytes()).digest()[0] >= TUNING_BELOW[name]]
     if not photos:
         raise TrainingError(f"{folder}: expected labelled photos, found none")
     order = np.random.default_rng(seed).permutation(len(photos))[:count]

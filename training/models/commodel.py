@@ -3,7 +3,8 @@
 (N, 3, H, W) images in [0, 1] -> the same, compressed. An encoder-decoder (Wang et al., "Towards Compression-Resistant
 Privacy-Preserving Photo Sharing on Social Networks", MobiHoc 2020) of strided convolutions down, strided
 deconvolutions up, residual blocks and skips; it learns the residue, C(x) = clip(x + g(x), 0, 1). The paper names no
-widths, so those here are ours: three halvings make the innermost grid that of JPEG's blocks of 8 x 8.
+widths, so those here are ours: three halvings make the innermost grid that of JPEG's blocks of 8 x 8. Before it there
+may be branches that go into blocks in a single stride (`commodel_transform`); it then corrects what they give.
 
 Only convolutions, ReLU, sums and products are in it, whose gradients `export gradient` can write out.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,31 +26,40 @@ from torch.nn import functional as F
 
 from mobile_app.core.files import write_whole
 from training.errors import TrainingError
+from training.models.commodel_transform import BlockTransform
 
 FORMAT = 1
 _FORMAT_FIELD = "petalveil_commodel"
+_CHANGE_SCALE = 4.0  # makes a change of some levels as large as an image to the encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComModelConfig:
     """The shape of a ComModel."""
 
-    widths: tuple[int, ...] = (12, 24, 64)  # channels after each halving
+    widths: tuple[int, ...] = (12, 24, 64)  # channels after each halving; none: transforms alone
     blocks: int = 2  # residual blocks after the encoder's last halving; half as many, at least 1, elsewhere
     condition_values: int = 0  # length of the vector that says which codec at which strength; 0: always the same one
+    transforms: tuple[int, ...] = ()  # sides in px of the blocks of branches before the encoder
+    kinks: int = 16  # of the curve of each coefficient there
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.widths) <= 5 or not all(1 <= width <= 1024 for width in self.widths):
-            raise ValueError(f"widths: expected 1 to 5 numbers from 1 to 1024, got {self.widths}")
+        least = 0 if self.transforms else 1
+        if not least <= len(self.widths) <= 5 or not all(1 <= width <= 1024 for width in self.widths):
+            raise ValueError(f"widths: expected {least} to 5 numbers from 1 to 1024, got {self.widths}")
         if not 1 <= self.blocks <= 16:
             raise ValueError(f"blocks: expected 1 to 16, got {self.blocks}")
         if not 0 <= self.condition_values <= 64:
             raise ValueError(f"condition_values: expected 0 to 64, got {self.condition_values}")
+        if len(self.transforms) > 4 or not all(2 <= side <= 32 for side in self.transforms):
+            raise ValueError(f"transforms: expected up to 4 numbers from 2 to 32, got {self.transforms}")
+        if not 2 <= self.kinks <= 64:
+            raise ValueError(f"kinks: expected 2 to 64, got {self.kinks}")
 
     @property
     def unit_px(self) -> int:
         """The pixels of one place of the innermost grid; sides that are no multiple of it are padded."""
-        return 2 ** len(self.widths)
+        return math.lcm(2 ** len(self.widths), *(2 * side for side in self.transforms))
 
 
 class ComModel(nn.Module):
@@ -58,10 +69,16 @@ class ComModel(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
+        self.transforms = nn.ModuleList(
+            BlockTransform(side_px, config.kinks, config.condition_values) for side_px in config.transforms
+        )
+        if not widths:
+            return
         blocks = [max(1, config.blocks // 2)] * (len(widths) - 1)
+        seen = 6 if config.transforms else 3  # the image, and what the transforms would do to it
         self.down = nn.ModuleList(
             _Stage(nn.Conv2d(before, after, 4, stride=2, padding=1), after, count, config.condition_values)
-            for before, after, count in zip((3, *widths[:-1]), widths, (*blocks, config.blocks), strict=True)
+            for before, after, count in zip((seen, *widths[:-1]), widths, (*blocks, config.blocks), strict=True)
         )
         self.up = nn.ModuleList(
             _Stage(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), after, count, config.condition_values)
@@ -88,13 +105,22 @@ class ComModel(nn.Module):
         hidden = image
         if height % unit or width % unit:
             hidden = F.pad(image, (0, -width % unit, 0, -height % unit), mode="replicate")
+        if not self.transforms:
+            return self._encoded_and_decoded(hidden, condition)[..., :height, :width]
+        change = torch.stack([transform(hidden, condition) for transform in self.transforms]).sum(0)
+        if self.config.widths:
+            seen = torch.cat([hidden, _CHANGE_SCALE * change], dim=1)
+            change = change + self._encoded_and_decoded(seen, condition)
+        return change[..., :height, :width]
+
+    def _encoded_and_decoded(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
         skips = []
         for stage in self.down:
             hidden = stage(hidden, condition)
             skips.append(hidden)
         for stage, skip in zip(self.up, skips[-2::-1], strict=True):
             hidden = stage(hidden, condition) + skip
-        return self.last(hidden)[..., :height, :width]
+        return self.last(hidden)
 
 
 class AtCondition(nn.Module):
@@ -110,10 +136,32 @@ class AtCondition(nn.Module):
         return self.model(image, self.condition)
 
 
+@torch.no_grad()
+def at_condition(model: ComModel, condition: Tensor) -> ComModel:
+    """The same function with the condition worked into the weights: no larger and no slower than a model of one codec.
+
+    Args: condition: (condition_values,). Raises: ValueError if the model takes none.
+    """
+    if not model.config.condition_values:
+        raise ValueError("model: expected one that takes a condition, got one of a single setting")
+    fixed = ComModel(dataclasses.replace(model.config, condition_values=0)).eval()
+    known = model.state_dict()
+    fixed.load_state_dict({name: known[name] for name in fixed.state_dict()})
+    row = condition[None]
+    pairs = zip((*model.transforms, *_stages(model)), (*fixed.transforms, *_stages(fixed)), strict=True)
+    for conditioned, settled in pairs:
+        conditioned.settle(settled, row)
+    return fixed
+
+
+def _stages(model: ComModel) -> list[nn.Module]:
+    return [*model.down, *model.up] if model.config.widths else []
+
+
 class _Stage(nn.Module):
     """A halving or doubling, ReLU, residual blocks; the condition scales and shifts the channels in between."""
 
-    def __init__(self, resize: nn.Module, width: int, blocks: int, condition_values: int) -> None:
+    def __init__(self, resize: nn.Conv2d | nn.ConvTranspose2d, width: int, blocks: int, condition_values: int) -> None:
         super().__init__()
         self.resize = resize
         self.blocks = nn.ModuleList(_Residual(width) for _ in range(blocks))
@@ -131,6 +179,15 @@ class _Stage(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
         return hidden
+
+    def settle(self, other: _Stage, condition: Tensor) -> None:
+        """Scale and shift the resizing convolution of `other`, a stage without a condition, as this one does here."""
+        assert self.film is not None
+        scale, shift = self.film(condition)[0].chunk(2)
+        is_up = isinstance(other.resize, nn.ConvTranspose2d)
+        other.resize.weight *= (1 + scale).view((1, -1, 1, 1) if is_up else (-1, 1, 1, 1))
+        assert other.resize.bias is not None
+        other.resize.bias.mul_(1 + scale).add_(shift)
 
 
 class _Residual(nn.Module):
@@ -177,6 +234,7 @@ def save_commodel(path: Path, model: ComModel, facts: Mapping[str, Any]) -> None
     """Write a model whole or not at all, with what is known about it: plain numbers, text, lists and dicts."""
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     config = {**dataclasses.asdict(model.config), "widths": list(model.config.widths)}
+    config["transforms"] = list(model.config.transforms)
     buffer = io.BytesIO()
     torch.save({_FORMAT_FIELD: FORMAT, "config": config, "facts": dict(facts), "state": state}, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,8 +250,8 @@ def load_commodel(path: Path) -> tuple[ComModel, dict[str, Any]]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or content.get(_FORMAT_FIELD) != FORMAT:
             raise ValueError("no compression model of this format")
-        config = content["config"]
-        model = ComModel(ComModelConfig(**{**config, "widths": tuple(config["widths"])}))
+        lists = {name: tuple(content["config"].get(name, ())) for name in ("widths", "transforms")}
+        model = ComModel(ComModelConfig(**{**content["config"], **lists}))
         model.load_state_dict(content["state"])
         return model.eval(), content["facts"]
     except FileNotFoundError:

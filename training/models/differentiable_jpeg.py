@@ -47,8 +47,8 @@ class DifferentiableJpeg(nn.Module):
         for name, table in (("luma", LUMA), ("chroma", CHROMA)):
             self.register_buffer(name, quantisation_table(table, quality), persistent=False)
         self.register_buffer("basis", dct_basis(), persistent=False)
-        self.register_buffer("to_ycc", torch.tensor(_RGB_TO_YCC), persistent=False)
-        self.register_buffer("to_rgb", torch.linalg.inv(torch.tensor(_RGB_TO_YCC, dtype=torch.float64)).float(), False)
+        self.register_buffer("to_ycc", torch.tensor(RGB_TO_YCC), persistent=False)
+        self.register_buffer("to_rgb", torch.linalg.inv(torch.tensor(RGB_TO_YCC, dtype=torch.float64)).float(), False)
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[2:]
@@ -109,7 +109,7 @@ def round_straight_through(x: Tensor) -> Tensor:
 
 
 _ROUNDINGS = {"cubic": round_cubic, "straight_through": round_straight_through}
-_RGB_TO_YCC = (
+RGB_TO_YCC = (
     (0.299, 0.587, 0.114),
     (-0.168735892, -0.331264108, 0.5),
     (0.5, -0.418687589, -0.081312411),

@@ -9,18 +9,18 @@ on where it stopped.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
@@ -29,9 +29,11 @@ from training.data.pairs import CropPairs, PhotoPair
 from training.errors import TrainingError
 from training.models.commodel import ComModel, ComModelConfig, build_commodel, save_commodel
 from training.progress import track
+from training.recipes.compression_start import BLOCK_PX, Crops, start_network
 from training.recipes.compression_table import measure_commodel
 from training.recipes.run_state import resume, save_state, warm_cosine, write_rows
 
+_START_CROPS = 4  # of a photo
 LAST, MODEL, LOG = "last.pt", "commodel.pt", "log.csv"
 Report = Callable[[str], None]
 
@@ -41,13 +43,16 @@ class CompressionConfig:
     """One training run; with the photos it decides every number that comes out."""
 
     codecs: tuple[str, ...] = ("jpeg:50",)  # names of training.data.codecs, ranges too; none for pairs from folders
-    widths: tuple[int, ...] = (12, 24, 64)
-    blocks: int = 2
+    widths: tuple[int, ...] = (12, 24, 48)
+    blocks: int = 1
+    transforms: tuple[int, ...] | None = None  # sides in px of the blocks before the encoder; None: by the codecs
+    kinks: int = 16
     crop_px: int = 128
-    crops_a_photo: int = 4  # in an epoch
-    epochs: int = 30
-    batch: int = 16
+    crops_a_photo: int = 8  # in an epoch
+    epochs: int = 30  # 0: what the start gives, without descent
+    batch: int = 6
     learning_rate: float = 1e-3
+    curve_rate: float = 10.0  # of the transforms' curves, as a multiple of the learning rate
     seed: int = 0
     workers: int = 0  # processes that compress; the result does not depend on it
 
@@ -55,9 +60,10 @@ class CompressionConfig:
         bounds = {
             "crop_px": (32, 1024),
             "crops_a_photo": (1, 1000),
-            "epochs": (1, 10_000),
+            "epochs": (0, 10_000),
             "batch": (1, 4096),
             "learning_rate": (1e-7, 1),
+            "curve_rate": (1e-3, 1e3),
             "workers": (0, 256),
         }
         for name, (low, high) in bounds.items():
@@ -76,8 +82,17 @@ class CompressionConfig:
         """A model that has to serve more than one setting is told which."""
         is_one = len(self.codecs) <= 1 and all(codec.is_one for codec in self.ranges)
         return ComModelConfig(
-            widths=self.widths, blocks=self.blocks, condition_values=0 if is_one else CONDITION_VALUES
+            widths=self.widths,
+            blocks=self.blocks,
+            condition_values=0 if is_one else CONDITION_VALUES,
+            transforms=self._block_sides() if self.transforms is None else self.transforms,
+            kinks=self.kinks,
         )
+
+    def _block_sides(self) -> tuple[int, ...]:
+        """JPEG codes blocks of 8 px, WebP of 4; who came back from a site may have been coded as either."""
+        kinds = {step.kind for codec in self.ranges for step in codec.lowest.steps} - {"resize"}
+        return tuple(sorted({BLOCK_PX.get(kind, 8) for kind in kinds}, reverse=True)) or (8,)
 
 
 def train_commodel(
@@ -102,15 +117,17 @@ def train_commodel(
     out.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator()
     network = build_commodel(config.model, seed=config.seed)
-    network = network.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = network.to(accelerator.device, memory_format=_layout(config))  # pyright: ignore[reportCallIssue]
     crops = _crops(config, splits["train"], seed=config.seed)
     steps = math.ceil(len(crops) / config.batch)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(_groups(network, config))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps, config.epochs * steps))
     network, optimizer, scheduler = accelerator.prepare(network, optimizer, scheduler)
     parts = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
     run = fingerprint(config, splits)
     history = resume(out / LAST, parts, run)
+    if not history:
+        start_network(accelerator.unwrap_model(network), splits["train"], config.ranges, _batches(config, accelerator))
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
         crops.set_epoch(epoch)
@@ -138,6 +155,31 @@ def fingerprint(config: CompressionConfig, splits: dict[str, list[PhotoPair]]) -
             sha.update(f"{name} {pair.sha256} {pair.original.shape}".encode())
             sha.update(b"" if pair.returned is None else pair.returned.tobytes())
     return sha.hexdigest()
+
+
+def _groups(network: ComModel, config: CompressionConfig) -> list[dict[str, Any]]:
+    """Curves begin at 0 and have to become as large as coefficients, which takes larger steps than filters bear."""
+    curves = [value for name, value in network.named_parameters() if "curves." in name or ".lose" in name]
+    known = {id(value) for value in curves}
+    others = [value for value in network.parameters() if id(value) not in known]
+    groups = [{"params": others, "lr": config.learning_rate}]
+    return groups + [{"params": curves, "lr": config.learning_rate * config.curve_rate}] * bool(curves)
+
+
+def _layout(config: CompressionConfig | ComModelConfig) -> torch.memory_format:
+    """Wide convolutions are faster with the channels last, the few channels of transforms alone are not."""
+    return torch.channels_last if config.widths else torch.contiguous_format
+
+
+def _batches(config: CompressionConfig, accelerator: Accelerator) -> Crops:
+    """Pairs of crops to fit the start to, other ones than those of the epochs."""
+
+    def batches(photos: Sequence[PhotoPair], ranges: Sequence[CodecRange]) -> Iterator[tuple[Tensor, Tensor]]:
+        crops = CropPairs(photos, ranges, crop_px=config.crop_px, crops_a_photo=_START_CROPS, seed=config.seed + 2)
+        for originals, returned, _condition in DataLoader(crops, config.batch):
+            yield originals.to(accelerator.device), returned.to(accelerator.device)
+
+    return batches
 
 
 def _crops(config: CompressionConfig, pairs: Sequence[PhotoPair], *, seed: int, crops_a_photo: int = 0) -> CropPairs:
@@ -184,10 +226,11 @@ def _validation(
 def _apply(
     network: torch.nn.Module, accelerator: Accelerator, originals: torch.Tensor, conditions: torch.Tensor
 ) -> torch.Tensor:
-    originals = originals.contiguous(memory_format=torch.channels_last)
-    is_conditioned = accelerator.unwrap_model(network).config.condition_values > 0
+    config = accelerator.unwrap_model(network).config
+    originals = originals.contiguous(memory_format=_layout(config))
+    is_conditioned = config.condition_values > 0
     return network(originals, conditions) if is_conditioned else network(originals)
 
 
 def _plain(config: CompressionConfig) -> dict[str, Any]:
-    return {**dataclasses.asdict(config), "codecs": list(config.codecs), "widths": list(config.widths)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}

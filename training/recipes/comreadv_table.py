@@ -6,6 +6,7 @@ and 4 %); then every method gets that very budget, untargeted and targeted.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from training.attacks.comreadv import BASE_ATTACKS, BaseAttack
 from training.data.codecs import Codec, parse_codec
 from training.data.labelled import read_labelled
 from training.errors import TrainingError
+from training.evaluate.protocol import TUNING_BELOW
 from training.models.registry import build_network
 from training.recipes.comreadv_cells import success_after
 from training.recipes.comreadv_methods import PLAIN, image_key, method, rivals, through_models
@@ -30,7 +32,8 @@ from training.recipes.sparse_cells import Cell, Subject, run_cell
 
 COLLAPSE = "jpeg:50"
 PAPER_LEFT_PERCENT = 4.0  # of plain MI-FGSM after JPEG 50 in the paper
-CANDIDATES = (1, 2, 3, 4, 6, 8)  # levels
+CANDIDATES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # levels; a fraction is a level at that share of the places
+GOALS = ("untargeted", "targeted")
 Report = Callable[[str], None]
 
 
@@ -42,8 +45,12 @@ class ComReAdvConfig:
     images: int = 100
     attacks: tuple[BaseAttack, ...] = BASE_ATTACKS
     codecs: tuple[str, ...] = (COLLAPSE,)  # beside none
-    budget_levels: int | None = None  # None: sought
+    goals: tuple[str, ...] = GOALS
+    through: tuple[str, ...] = ()  # parts of the names of what attacks go through; none: everything
+    budget_levels: float | None = None  # None: sought
     steps: int = 10
+    stride: float = 0.25  # of a step, as a share of the budget
+    until_reached: bool = False  # each photo is left alone as soon as the attack on it works
     batch: int = 8
     seed: int = 0
 
@@ -52,8 +59,10 @@ class ComReAdvConfig:
             raise ValueError(f"images: expected 1 to 404, got {self.images}")
         if not self.attacks or not set(self.attacks) <= set(BASE_ATTACKS):
             raise ValueError(f"attacks: expected some of {', '.join(BASE_ATTACKS)}, got {', '.join(self.attacks)}")
-        if self.budget_levels is not None and not 1 <= self.budget_levels <= 64:
-            raise ValueError(f"budget_levels: expected 1 to 64, got {self.budget_levels}")
+        if not self.goals or not set(self.goals) <= set(GOALS):
+            raise ValueError(f"goals: expected some of {', '.join(GOALS)}, got {', '.join(self.goals)}")
+        if self.budget_levels is not None and not 0.01 <= self.budget_levels <= 64:
+            raise ValueError(f"budget_levels: expected 0.01 to 64, got {self.budget_levels}")
         if not 1 <= self.steps <= 1000:
             raise ValueError(f"steps: expected 1 to 1000, got {self.steps}")
 
@@ -69,16 +78,24 @@ def comreadv_table(shared: Path, out: Path, config: ComReAdvConfig, models: Sequ
     Raises: TrainingError if photos or models are missing, ValueError for an unknown network.
     """
     codecs = config.recompressions
-    compressions = {**rivals(), **through_models(models)}
+    known = {**rivals(), **through_models(models)}
+    compressions = {name: modules for name, modules in known.items() if _is_meant(name, config.through)}
+    if not compressions:
+        raise TrainingError(f"through: expected parts of some of {'; '.join(known)}, got {', '.join(config.through)}")
     subject = read_subject(shared / "data" / "nips17", config)
     return measure_table(subject, compressions, codecs, out, config, report=report)
 
 
 def read_subject(folder: Path, config: ComReAdvConfig) -> Subject:
-    """The first photos of a labelled folder, whole and at the network's size, that the network has right."""
+    """The first photos of a labelled folder, whole and at the network's size, that the network has right.
+
+    Photos that settings are tuned on (`TUNING_BELOW`) are left out.
+    """
     network = build_network(config.network).requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     images, labels = [], []
     for path, label in read_labelled(folder):
+        if hashlib.sha256(path.read_bytes()).digest()[0] < TUNING_BELOW["nips17"]:
+            continue
         image = torch.from_numpy(to_network_input(decode(path).rgb_hwc, cast(int, network.size_px), crop=1.0))
         with torch.no_grad():
             if int(network(image).argmax(1)) == label:
@@ -110,16 +127,16 @@ def measure_table(
     if budget is None:
         for candidate in CANDIDATES:
             two = [parse_codec("none"), parse_codec(COLLAPSE)]
-            plain = {PLAIN: compressions[PLAIN]}
-            rows += _rows(subject, plain, two, out, config, f"search, {candidate} levels", candidate, ("mi_fgsm",))
+            plain = {PLAIN: rivals()[PLAIN]}
+            rows += _rows(subject, plain, two, out, config, f"search, {candidate:g} levels", candidate, ("mi_fgsm",))
             report(_line(rows[-1]))
             _write(out, rows)
         budget = collapse_budget(rows)
-        report(f"the budget is {budget} levels")
-    targets = draw_targets(subject, config.seed)
-    for title, goals in (("untargeted", None), ("targeted", targets)):
+        report(f"the budget is {budget:g} levels")
+    for title in config.goals:
+        goals = draw_targets(subject, config.seed) if title == "targeted" else None
         for row in _rows(
-            subject, compressions, codecs, out, config, f"{title}, {budget} levels", budget, config.attacks, goals
+            subject, compressions, codecs, out, config, f"{title}, {budget:g} levels", budget, config.attacks, goals
         ):
             rows.append(row)
             report(_line(row))
@@ -127,10 +144,14 @@ def measure_table(
     return out / "table.md"
 
 
-def collapse_budget(rows: Sequence[dict[str, Any]]) -> int:
+def collapse_budget(rows: Sequence[dict[str, Any]]) -> float:
     """The budget of a search at which what is left after JPEG 50 is nearest to the paper's; the larger of two."""
     after = parse_codec(COLLAPSE).text
     return min(rows, key=lambda row: (abs(row[after] - PAPER_LEFT_PERCENT), -row["budget_levels"]))["budget_levels"]
+
+
+def _is_meant(name: str, parts: Sequence[str]) -> bool:
+    return not parts or any(part in name for part in parts)
 
 
 def draw_targets(subject: Subject, seed: int) -> dict[str, int]:
@@ -152,7 +173,7 @@ def _rows(
     out: Path,
     config: ComReAdvConfig,
     section: str,
-    budget: int,
+    budget: float,
     attacks: Sequence[BaseAttack],
     targets: dict[str, int] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -164,6 +185,8 @@ def _rows(
                 modules,
                 budget_levels=budget,
                 steps=config.steps,
+                stride=config.stride,
+                until_reached=config.until_reached,
                 targets=targets,
             )
             cell = run_cell(subject, row, out / "cells", seed=config.seed)
@@ -179,6 +202,7 @@ def _record(
     square = (cell.adversarial - subject.images).double().square().mean((1, 2, 3)).clamp(min=1e-12)
     record: dict[str, Any] = {
         "section": "", "attack": "", "through": "", "budget_levels": 0, "images": len(subject.images),
+        "mean_levels": float(255 * (cell.adversarial - subject.images).abs().double().mean()),
         "psnr_db": float((-10 * square.log10()).mean()), "seconds_a_photo": cell.seconds,
     }  # fmt: skip
     for codec in codecs:
@@ -213,11 +237,11 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
         counts = ", ".join(f"{name} {own[0][f'{name} photos']}" for name in codecs)
         lines += [f"### {section}", "", f"Success in % of the photos that are right without a cloak ({counts}).", ""]
         lines += [
-            f"| attack | through | PSNR (dB) | {' | '.join(codecs)} | s / photo |",
-            "|---" * (len(codecs) + 4) + "|",
+            f"| attack | through | mean levels | PSNR (dB) | {' | '.join(codecs)} | s / photo |",
+            "|---" * (len(codecs) + 5) + "|",
         ]
         lines += [
-            f"| {row['attack']} | {row['through']} | {row['psnr_db']:.1f} | "
+            f"| {row['attack']} | {row['through']} | {row['mean_levels']:.2f} | {row['psnr_db']:.1f} | "
             f"{' | '.join(f'{row[name]:.1f}' for name in codecs)} | {row['seconds_a_photo']:.2f} |"
             for row in own
         ]

@@ -120,6 +120,52 @@ def test_a_fraction_of_a_level_is_given_up_and_a_whole_one_kept() -> None:
     assert (whole_levels(image, delta) * 255).flatten().tolist() == pytest.approx([10, 10, 18, 7, 0, 255])
 
 
+def test_a_dithered_fraction_is_a_level_at_that_share_of_the_places() -> None:
+    image = torch.full((1, 1, 1, 4), 10 / 255)
+    dither = torch.tensor([0.0, 0.4, 0.6, 0.9]).view(1, 1, 1, 4)
+    levels = [
+        (whole_levels(image, torch.full_like(image, change / 255), dither=dither) * 255).flatten().tolist()
+        for change in (0.5, -1.5, 2.0)
+    ]
+    wanted = [[10, 10, 11, 11], [9, 9, 8, 8], [12, 12, 12, 12]]
+    assert [[round(value) for value in row] for row in levels] == wanted
+
+
+def test_an_image_is_left_alone_as_soon_as_the_answer_is_wrong() -> None:
+    """Logit 0 is the pixel minus 99.5 levels: from 101 two steps of a level do it, from 110 none of four does."""
+
+    class Darker(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            first = 255 * image.mean((1, 2, 3)) - 99.5
+            return torch.stack([first, torch.zeros_like(first)], 1)
+
+    images = torch.tensor([101.0, 110.0]).view(2, 1, 1, 1).expand(2, 3, 4, 4) / 255
+    config, labels = base_attack("bim", budget_levels=4, steps=6), torch.tensor([0, 0])
+    found, whole = (
+        comreadv(Darker(), [nn.Identity()], images, labels, config, until_reached=stops) for stops in (True, False)
+    )
+    assert (found * 255).mean((1, 2, 3)).tolist() == pytest.approx([99, 106])
+    assert (whole * 255).mean((1, 2, 3)).tolist() == pytest.approx([97, 106])
+
+
+def test_in_turn_each_step_goes_through_one_compression() -> None:
+    calls: list[str] = []
+
+    class Noting(nn.Module):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def forward(self, image: Tensor) -> Tensor:
+            calls.append(self.name)
+            return image
+
+    network = Linear(torch.full((1, 3, 1, 1), -1e-3))
+    config = base_attack("bim", budget_levels=4, steps=3)
+    comreadv(network, [Noting("a"), Noting("b")], IMAGES, LABELS, config, in_turn=True)
+    assert calls == ["a", "b", "a"]
+
+
 def test_an_untargeted_attack_leads_away_and_a_targeted_one_there(network: nn.Module) -> None:
     config = base_attack("mi_fgsm", budget_levels=8)
 

@@ -13,6 +13,7 @@ from training.models.commodel import (
     AtCondition,
     ComModel,
     ComModelConfig,
+    at_condition,
     build_commodel,
     load_commodel,
     multiply_accumulates,
@@ -65,6 +66,18 @@ def test_a_condition_changes_the_answer_and_can_be_fixed() -> None:
         alone = AtCondition(model, conditions[row])(IMAGE)
         torch.testing.assert_close(alone[row], both[row])
         assert (alone[1 - row] - both[1 - row]).abs().max() > 1e-3
+
+
+def test_a_condition_can_be_worked_into_the_weights() -> None:
+    model = _stirred(ComModelConfig(widths=(4, 6), blocks=1, condition_values=3, transforms=(8, 4), kinks=4))
+    condition = torch.tensor([0.5, -1.0, 0.3])
+    fixed = at_condition(model, condition)
+    assert fixed.config.condition_values == 0
+    wanted = model(IMAGE, condition[None])
+    assert (wanted - IMAGE).abs().max() > 0.01
+    torch.testing.assert_close(fixed(IMAGE), wanted, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="model: expected one that takes a condition"):
+        at_condition(fixed, condition)
 
 
 @pytest.mark.parametrize(("values", "condition"), [(0, torch.zeros(1, 2)), (2, None)])
