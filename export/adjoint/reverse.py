@@ -27,20 +27,21 @@ ZERO_DERIVATIVE = frozenset(
 )
 
 
-def append_gradient(graph: ir.Graph, loss: ir.Value, wrt: ir.Value) -> ir.Value:
+def append_gradient(graph: ir.Graph, loss: ir.Value, wrt: ir.Value, smooth: float | None = None) -> ir.Value:
     """Append dloss/dwrt to `graph` and return it; following it raises the loss.
 
     Args:
         graph: operators in topological order, every shape static.
         loss: a scalar value of the graph.
         wrt: an input of the graph, float32 or float64.
+        smooth: steepness of the masks of ReLU and ReLU6; None for the exact gradient.
     Raises:
         ExportError: for an operator without a rule, a loss that is no scalar, or one that does not depend on `wrt`.
     """
     if any(size != 1 for size in dims(loss)):
         raise ExportError(f"output {loss.name}: expected a scalar loss, found shape {dims(loss)}; sum or average it")
     assert wrt.dtype is not None
-    tape = Tape(graph, np.dtype(wrt.dtype.numpy()))
+    tape = Tape(graph, np.dtype(wrt.dtype.numpy()), smooth)
     forward = list(graph)
     reached = _depending_on(wrt, forward)
     gradients = {loss: tape.constant(np.ones(dims(loss), tape.dtype))}

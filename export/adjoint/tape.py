@@ -21,12 +21,14 @@ AttributeValue = int | float | str | Sequence[int] | Sequence[float]
 class Tape:
     """Appends nodes to the end of `graph`; equal constants are stored once.
 
-    `dtype` is the type of the image and of every derivative: float32, or float64 where rules are checked.
+    `dtype` is the type of the image and of every derivative: float32, or float64 where rules are checked. `smooth` is
+    the steepness of the masks of ReLU and ReLU6, None for exact ones; see export.adjoint.activation.
     """
 
-    def __init__(self, graph: ir.Graph, dtype: np.dtype) -> None:
+    def __init__(self, graph: ir.Graph, dtype: np.dtype, smooth: float | None = None) -> None:
         self.graph = graph
         self.dtype = dtype
+        self.smooth = smooth
         self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
         self._taken = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from mobile_app import __version__
+from mobile_app.cli.values import PlatformAction, number, seconds, thread_counts, whole, window_size
 
 _EXAMPLES = """\
 examples:
@@ -22,7 +24,11 @@ examples:
   petalveil cloak IMG_1.jpg -o safe.png --format png          one file, under this name
   petalveil cloak holiday/ *.png -o safe/ --strength high     many; the same command goes on after a stop
   petalveil cloak IMG_1.jpg -o safe/ --report r.json --preview p.png
+  petalveil cloak holiday/ -o safe/ --time-budget 1s          the strongest engine that is done in a second a photo
+  petalveil cloak holiday/ -o safe/ --target-platform long-1080-q75
 
+engines, from the strongest to the quickest: gradient follows networks step by step, generator is one network that
+writes the change, universal has one change for all photos.
 strengths: low 4, medium 8, high 12 levels; a level is 1/255 of the range of a pixel.
 The cloaked photo leaves out EXIF and its GPS position unless --keep-metadata asks for them.
 """
@@ -41,9 +47,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"petalveil {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_cloak, _add_classify, _add_demo, _add_bench, _add_selftest):
+    for add in (_add_cloak, _add_classify, _add_demo, _add_app, _add_bench, _add_selftest):
         add(commands)
-    return parser.parse_args(arguments)
+    parser.set_defaults(check=lambda _options: None)
+    options = parser.parse_args(arguments)
+    options.check(options)
+    return options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,18 +80,33 @@ def _add_cloak(commands: _Commands) -> None:
         metavar="OUT",
         help="where to write: a folder (created if it has no suffix or ends in a slash), or a file for one photo",
     )
-    parser.add_argument("--engine", choices=["gradient"], default="gradient", help="how to find the change")
+    parser.add_argument(
+        "--engine", choices=["gradient", "generator", "universal"], help="how to find the change; default: gradient"
+    )
     strength = parser.add_mutually_exclusive_group()
     strength.add_argument("--strength", choices=["low", "medium", "high"], default="medium", help="default: medium")
     strength.add_argument(
-        "--budget", type=_number(1, 255), metavar="LEVELS", help="largest change of a pixel, instead of a strength"
+        "--budget", type=number(1, 255), metavar="LEVELS", help="largest change of a pixel, instead of a strength"
     )
-    parser.add_argument("--steps", type=_whole(1, 1000), default=10, metavar="N", help="default: 10")
+    parser.add_argument("--steps", type=whole(1, 1000), metavar="N", help="of the engine gradient; default: 19")
+    parser.add_argument(
+        "--time-budget",
+        type=seconds,
+        metavar="TIME",
+        help="for a photo, as 1s or 800ms: takes the strongest engine, and the most steps up to the default, that fit "
+        "it by a measurement at the first photo; loading is not counted",
+    )
+    parser.add_argument(
+        "--target-platform",
+        action=PlatformAction,
+        metavar="NAME",
+        help="bring photos to the size and the JPEG that a network is said to leave as they are; list prints the names",
+    )
     parser.add_argument(
         "--format", choices=["keep", "jpeg", "png", "webp"], default="keep", help="of the output; default: keep"
     )
     parser.add_argument(
-        "--quality", type=_whole(1, 100), metavar="Q", help="of JPEG and WebP, 1 to 100; default: as the original"
+        "--quality", type=whole(1, 100), metavar="Q", help="of JPEG and WebP, 1 to 100; default: as the original"
     )
     parser.add_argument("--keep-metadata", action="store_true", help="keep EXIF with its GPS position, XMP and text")
     parser.add_argument(
@@ -94,7 +118,22 @@ def _add_cloak(commands: _Commands) -> None:
     parser.add_argument("--force", action="store_true", help="replace outputs that exist; never an original")
     _add_threads(parser)
     _add_bundle(parser)
-    parser.set_defaults(run=_run_cloak)
+    parser.set_defaults(run=_run_cloak, check=partial(_refuse_contradictions, parser))
+
+
+def _refuse_contradictions(parser: _Parser, options: argparse.Namespace) -> None:
+    """What no group of argparse can say. Raises: SystemExit with 2 and one sentence."""
+    other_format = options.format if options.format in ("png", "webp") else None
+    contradictions = (
+        (options.time_budget, "--time-budget", options.engine, "--engine"),
+        (options.time_budget, "--time-budget", options.steps, "--steps"),
+        (options.steps, "--steps", options.engine in ("generator", "universal"), f"--engine {options.engine}"),
+        (options.target_platform, "--target-platform", options.quality, "--quality"),
+        (options.target_platform, "--target-platform", other_format, f"--format {other_format}"),
+    )
+    for first, name, second, other in contradictions:
+        if first and second:
+            parser.error(f"argument {name}: not allowed with argument {other}")
 
 
 def _add_classify(commands: _Commands) -> None:
@@ -117,7 +156,7 @@ def _add_classify(commands: _Commands) -> None:
         help="draw what it looked at; OUT is a folder if it has no suffix, ends in a slash, or for several photos",
     )
     parser.add_argument("--force", action="store_true", help="replace pictures that exist; never a photo")
-    parser.add_argument("--top", type=_whole(1, 1000), default=5, metavar="N", help="how many guesses; default: 5")
+    parser.add_argument("--top", type=whole(1, 1000), default=5, metavar="N", help="how many guesses; default: 5")
     parser.add_argument("--json", action="store_true", help="print one JSON array, in the order given")
     _add_threads(parser)
     _add_bundle(parser)
@@ -138,6 +177,12 @@ def _add_demo(commands: _Commands) -> None:
     parser.set_defaults(run=_run_demo)
 
 
+def _add_app(commands: _Commands) -> None:
+    parser = commands.add_parser("app", help="open the app in a window", description="Open the app in a window.")
+    parser.add_argument("--size", type=window_size, metavar="WxH", help="of the window in pixels, as 412x915")
+    parser.set_defaults(run=_run_app)
+
+
 def _add_bench(commands: _Commands) -> None:
     parser = commands.add_parser(
         "bench",
@@ -145,9 +190,9 @@ def _add_bench(commands: _Commands) -> None:
         description="Measure speed, memory and parity of the graphs of a bundle.",
     )
     parser.add_argument("--graph", metavar="NAME", help="one graph; default: every graph of the bundle")
-    parser.add_argument("--threads", type=_thread_counts, default=(1, 2), metavar="1,2", help="default: 1,2")
+    parser.add_argument("--threads", type=thread_counts, default=(1, 2), metavar="1,2", help="default: 1,2")
     parser.add_argument(
-        "--seconds", type=_number(0.05, 3600), default=3.0, metavar="S", help="for each graph and count; default: 3"
+        "--seconds", type=number(0.05, 3600), default=3.0, metavar="S", help="for each graph and count; default: 3"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures too; - prints them instead")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
@@ -167,7 +212,7 @@ def _add_selftest(commands: _Commands) -> None:
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=_whole(1, 256), metavar="N", help="default: one a core")
+    parser.add_argument("--threads", type=whole(1, 256), metavar="N", help="default: one a core")
 
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +240,12 @@ def _run_demo(options: argparse.Namespace) -> int:
     return demo_command.run(options)
 
 
+def _run_app(options: argparse.Namespace) -> int:
+    from mobile_app.cli import app_command
+
+    return app_command.run(options)
+
+
 def _run_bench(options: argparse.Namespace) -> int:
     from mobile_app.cli import bench_command
 
@@ -205,37 +256,3 @@ def _run_selftest(options: argparse.Namespace) -> int:
     from mobile_app.cli import selftest_command
 
     return selftest_command.run(options)
-
-
-# What an argument may be
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
-        return value
-
-    return whole
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"expected a number from {low:g} to {high:g}, got {text!r}")
-        return value
-
-    return number
-
-
-def _thread_counts(text: str) -> tuple[int, ...]:
-    one = _whole(1, 256)
-    return tuple(dict.fromkeys(one(part.strip()) for part in text.split(",")))

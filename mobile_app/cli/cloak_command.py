@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 from mobile_app.cli import preview, report
 from mobile_app.cli.console import Console
 from mobile_app.cli.journal import Entry, Journal, sha256_of_file, sha256_of_json
-from mobile_app.cli.models import Recogniser, load_engine, load_recogniser, open_bundle
-from mobile_app.cli.protect import Protected, Settings, captions, measured, protect
+from mobile_app.cli.models import Recogniser, load_recogniser, open_bundle
+from mobile_app.cli.protect import Protected, Settings, captions, choose, measured, opened, protect
 from mobile_app.cli.targets import Job, Originals, Plan, make_folder, plan
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import STRENGTHS
 from mobile_app.core.engines import Engine
-from mobile_app.core.errors import OutputError, PetalveilError
+from mobile_app.core.errors import BundleError, OutputError, PetalveilError
 from mobile_app.core.files import write_whole
+from mobile_app.core.loading import engines_of
 from mobile_app.core.photo import EncodeConfig, decode
-from mobile_app.core.step import StepConfig
+from mobile_app.core.step import StepConfig, with_steps
 
 _FEW = 20  # photos that get a line each
 
@@ -35,16 +37,23 @@ def run(options: argparse.Namespace) -> int:
     Raises: PetalveilError for what stops all of it, before anything is written.
     """
     console = Console()
-    work = plan(options.photos, options.out, written_format=options.format)
+    settings = _settings(options)
+    work = plan(options.photos, options.out, written_format=settings.encode.format)
     originals = Originals(job.source for job in work.jobs)
     _check_extras(options, work, originals)
     bundle = open_bundle(options.bundle)
+    _check_engine(settings, bundle)
     make_folder(work.folder)
-    batch = _Batch(work, originals, _settings(options), bundle, options)
+    batch = _Batch(work, originals, settings, bundle, options)
     try:
-        with console.progress(len(work.jobs), options.steps) as on_step:
+        most = settings.step.steps  # an engine that takes fewer moves the bar by more
+        with console.progress(len(work.jobs), most) as on_step:
             for done, job in enumerate(work.jobs):
-                line = batch.do(job, lambda step, job=job, done=done: on_step(job.source.name, done, step))
+
+                def on_part(part: int, parts: int, job: Job = job, done: int = done) -> None:
+                    on_step(job.source.name, done, round(most * part / parts))
+
+                line = batch.do(job, on_part)
                 if line and len(work.jobs) <= _FEW:
                     console.say(line)
     except KeyboardInterrupt:
@@ -60,11 +69,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     strength = None if options.budget else options.strength
+    step = StepConfig(budget_levels=options.budget or STRENGTHS[options.strength])
+    platform = options.target_platform
     return Settings(
-        engine=options.engine,
+        engine=None if options.time_budget else options.engine or "gradient",
+        time_budget_s=options.time_budget,
         strength=strength,
-        step=StepConfig(steps=options.steps, budget_levels=options.budget or STRENGTHS[options.strength]),
-        encode=EncodeConfig(format=options.format, quality=options.quality, keep_metadata=options.keep_metadata),
+        step=with_steps(step, options.steps) if options.steps else step,
+        encode=EncodeConfig(
+            format="jpeg" if platform else options.format,
+            quality=platform.quality if platform else options.quality,
+            subsampling=platform.subsampling if platform else None,
+            keep_metadata=options.keep_metadata,
+        ),
+        platform=platform,
     )
 
 
@@ -78,6 +96,7 @@ class _Batch:
         self._bundle, self._options = bundle, options
         self._settings_sha256 = sha256_of_json(settings.with_bundle(bundle))
         self._journal = None if work.single else Journal(work.folder)
+        self._chosen: tuple[Engine, StepConfig] | None = None
         self._written: dict[str, Path] = {}
         self._rows: list[dict[str, Any]] = []
         self._preview_rows: list[preview.Row] = []
@@ -89,14 +108,10 @@ class _Batch:
         return self.cloaked + self.skipped
 
     @cached_property
-    def _engine(self) -> Engine:
-        return load_engine(self._bundle, threads=self._options.threads)
-
-    @cached_property
     def _recogniser(self) -> Recogniser:
         return load_recogniser(self._bundle, threads=self._options.threads)
 
-    def do(self, job: Job, on_step: Any) -> str | None:
+    def do(self, job: Job, on_step: Callable[[int, int], None]) -> str | None:
         """Returns: a line that says what became of the photo, None if it failed."""
         try:
             entry = self._finished_before(job)
@@ -129,14 +144,14 @@ class _Batch:
         self._claim(output, job)
         row = {**entry.row, "source": str(job.source), "output": str(output), "skipped": True}
         if self._measures:
-            before, after = decode(job.source, name=str(job.source)), decode(output, name=str(output))
+            (before, _), after = opened(job.source, self._settings), decode(output, name=str(output))
             row |= measured(before.rgb_hwc, None, after.rgb_hwc, self._recogniser)
             self._add_preview(before.rgb_hwc, after.rgb_hwc, row)
         self._rows.append(row)
         self.skipped += 1
         return f"{job.source}: done before, see {output}"
 
-    def _cloak(self, job: Job, on_step: Any) -> str:
+    def _cloak(self, job: Job, on_step: Callable[[int, int], None]) -> str:
         target = self._work.folder
 
         def check(written_format: str) -> None:
@@ -144,7 +159,7 @@ class _Batch:
             target = self._work.target(job, written_format)
             self._refuse_taken(target, job)
 
-        result = protect(job.source, self._engine, self._settings, check=check, on_step=on_step)
+        result = protect(job.source, self._choose, self._settings, check=check, on_step=on_step)
         row = {**result.row, "output": str(target), "skipped": False}
         self._write(job, target, result)
         self._claim(target, job)
@@ -154,7 +169,13 @@ class _Batch:
             row |= measured(result.before.rgb_hwc, result.composed, after.rgb_hwc, self._recogniser)
             self._add_preview(result.before.rgb_hwc, after.rgb_hwc, row)
         self._rows.append(row)
-        return _line(row)
+        return _line(row, self._settings.time_budget_s)
+
+    def _choose(self, megapixels: float) -> tuple[Engine, StepConfig]:
+        """By the first photo that is cloaked, for all: measuring again would take longer than it saves."""
+        if self._chosen is None:
+            self._chosen = choose(self._bundle, self._settings, megapixels, threads=self._options.threads)
+        return self._chosen
 
     @property
     def _measures(self) -> bool:
@@ -187,6 +208,18 @@ class _Batch:
             self._preview_rows.append(preview.make_row(before, after, captions(row), rows=rows))
 
 
+def _check_engine(settings: Settings, bundle: Bundle) -> None:
+    """Find out now, and not at every photo, that the bundle lacks it."""
+    here = engines_of(bundle)
+    if not here:
+        raise BundleError("expected an engine in the bundle, found none; restore the bundle")
+    if settings.engine is not None and settings.engine not in here:
+        raise BundleError(
+            f"engine {settings.engine}: expected one that the bundle has, which is {' or '.join(here)}; "
+            "choose another or restore the bundle"
+        )
+
+
 def _check_extras(options: argparse.Namespace, work: Plan, originals: Originals) -> None:
     """Find out now, and not after an hour, that a report or preview cannot be written."""
     extras = [path for path in (options.report, options.preview) if path is not None]
@@ -212,11 +245,15 @@ def _interrupted(work: Plan, finished: int) -> str:
     return f"stopped: {finished} of {len(work.jobs)} photos are done; the same command goes on from there"
 
 
-def _line(row: dict[str, Any]) -> str:
-    width, height = row["size_px"]
+def _line(row: dict[str, Any], time_budget_s: float | None) -> str:
+    size, source_size = (" x ".join(str(side) for side in row[key]) for key in ("size_px", "source_size_px"))
+    if size != source_size:
+        size = f"{source_size} to {size}"
+    steps = row["steps"]
+    engine = row["engine"] if steps is None else f"{row['engine']}, {steps} step{'s' if steps > 1 else ''}"
     seconds = sum(row["seconds"].values())
-    notes = "".join(f"; {note}" for note in row["notes"])
+    late = time_budget_s is not None and seconds > time_budget_s
+    notes = "".join(f"; {note}" for note in (*row["notes"], *(["over the time budget"] if late else [])))
     return (
-        f"{row['source']} -> {row['output']}  {width} x {height}, {row['budget_levels']:g} levels, "
-        f"{row['steps']} step{'s' if row['steps'] > 1 else ''}, {seconds:.1f} s{notes}"
+        f"{row['source']} -> {row['output']}  {size}, {row['budget_levels']:g} levels, {engine}, {seconds:.1f} s{notes}"
     )

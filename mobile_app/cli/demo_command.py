@@ -12,8 +12,8 @@ from typing import Any
 from mobile_app.cli import preview, report
 from mobile_app.cli.console import Console
 from mobile_app.cli.journal import Journal, sha256_of_file, sha256_of_json
-from mobile_app.cli.models import load_engine, load_recogniser, open_bundle
-from mobile_app.cli.protect import Settings, captions, measured, protect
+from mobile_app.cli.models import load_recogniser, open_bundle
+from mobile_app.cli.protect import Settings, captions, choose, measured, protect
 from mobile_app.cli.targets import CLOAKED, make_folder
 from mobile_app.core.errors import OutputError
 from mobile_app.core.files import write_whole
@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
     _refuse_others(files.values(), journal)
     bundle = open_bundle(options.bundle)
     settings = Settings()
-    engine = load_engine(bundle, threads=options.threads)
+    chosen = choose(bundle, settings, 0, threads=options.threads)
     with console.progress(1, settings.step.steps) as on_step:
-        result = protect(SAMPLE, engine, settings, on_step=lambda step: on_step(SAMPLE.name, 0, step))
+        result = protect(SAMPLE, lambda _: chosen, settings, on_step=lambda step, _: on_step(SAMPLE.name, 0, step))
     recogniser = load_recogniser(bundle, threads=options.threads)
     photo_path, preview_path, report_path = files.values()
     after = decode(result.data, name=str(photo_path))

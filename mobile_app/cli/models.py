@@ -1,4 +1,4 @@
-"""A bundle in, what the commands run out: the engine that cloaks and the recognisers that look."""
+"""A bundle in, what the commands run out: the recognisers that look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mobile_app.core.bundle import DEFAULT_ROOT, Bundle, load_bundle
 from mobile_app.core.classify import Classification, classify
-from mobile_app.core.engines import GradientEngine
 from mobile_app.core.errors import BundleError
 from mobile_app.core.preprocess import CROP
 from mobile_app.core.runtime import Graph, load_graph
@@ -18,7 +17,6 @@ from mobile_app.core.species import Species, load_species, named
 
 RECOGNISER = "objects"
 FLOWERS = "flowers"
-ATTACKED = "objects.gradient"  # what the engine follows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +74,3 @@ def load_recogniser(bundle: Bundle, name: str = RECOGNISER, *, threads: int | No
         has_other=entry.has_other,
         species=species,
     )
-
-
-def load_engine(bundle: Bundle, *, threads: int | None = None) -> GradientEngine:
-    """The engine behind the bundle's gradient graph of the object classifier.
-
-    Raises: BundleError if the bundle has no such graph, GraphError if it does not load.
-    """
-    if ATTACKED not in bundle.graphs or bundle.entry(ATTACKED).task != "gradient":
-        raise BundleError(f"expected a gradient graph {ATTACKED} in the bundle, found none; restore the bundle")
-    return GradientEngine(load_graph(bundle.path(ATTACKED), name=ATTACKED, threads=threads))

@@ -17,27 +17,68 @@ from mobile_app.cli.models import Recogniser
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import MEDIUM, cloak
 from mobile_app.core.engines import Engine
+from mobile_app.core.errors import PhotoError
+from mobile_app.core.loading import engine_within, load_engine
 from mobile_app.core.photo import KEEP, EncodeConfig, Photo, decode, encode, encoded_format
+from mobile_app.core.platforms import Platform
 from mobile_app.core.quality import largest_change_levels
+from mobile_app.core.resize import brought_down
 from mobile_app.core.step import StepConfig
+
+Choose = Callable[[float], tuple[Engine, StepConfig]]  # megapixels of a photo in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what a photo becomes."""
+    """All that a command line says about what a photo becomes."""
 
-    engine: str = "gradient"
+    engine: str | None = "gradient"  # None where the time budget decides
+    time_budget_s: float | None = None  # for a photo
     strength: str | None = "medium"  # None where the budget was given in levels
     step: StepConfig = MEDIUM
     encode: EncodeConfig = KEEP
+    platform: Platform | None = None  # encode then holds its quality and subsampling
 
     def as_row(self) -> dict[str, Any]:
         """Plain data for the report."""
-        return {"engine": self.engine, "strength": self.strength, **asdict(self.step), **asdict(self.encode)}
+        return {
+            "engine": self.engine,
+            "time_budget_s": self.time_budget_s,
+            "strength": self.strength,
+            **asdict(self.step),
+            **asdict(self.encode),
+            "platform": self.platform and self.platform.name,
+            "long_side_px": self.platform and self.platform.long_side_px,
+        }
 
     def with_bundle(self, bundle: Bundle) -> dict[str, Any]:
-        """Plain data that is equal where the outputs are; a strength and its budget in levels are one and the same."""
+        """Plain data that is equal where the outputs are; a strength and its budget in levels are one and the same.
+
+        A time budget stands for what it chose, which may differ from run to run: else no run would go on where
+        another one stopped.
+        """
         return {**self.as_row(), "strength": None, "bundle": bundle.sha256, "version": __version__}
+
+
+def choose(bundle: Bundle, settings: Settings, megapixels: float, *, threads: int | None) -> tuple[Engine, StepConfig]:
+    """The engine of the settings, or the one that their time budget allows for a photo of this size.
+
+    Raises: BundleError if the bundle lacks a part of it, GraphError if a graph does not load.
+    """
+    if settings.time_budget_s is not None:
+        return engine_within(bundle, settings.time_budget_s, megapixels, settings.step, threads=threads)
+    return load_engine(bundle, settings.engine or "gradient", threads=threads), settings.step
+
+
+def opened(source: Path, settings: Settings) -> tuple[Photo, tuple[int, int]]:
+    """A photo at the size at which it will be posted, and (width, height) of its file. Raises: PhotoError."""
+    photo = decode(source, name=str(source))
+    size_px = photo.size_px
+    if settings.platform is None:
+        return photo, size_px
+    if photo.is_transparent:  # found now, and not after it was cloaked
+        raise PhotoError(f"{source}: transparent, which the JPEG of --target-platform cannot be; cloak it without that")
+    return brought_down(photo, settings.platform.long_side_px), size_px
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,40 +94,46 @@ class Protected:
 
 def protect(
     source: Path,
-    engine: Engine,
+    choose: Choose,
     settings: Settings,
     *,
     check: Callable[[str], None] = lambda _format: None,
-    on_step: Callable[[int], None] = lambda _step: None,
+    on_step: Callable[[int, int], None] = lambda _step, _steps: None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Protected:
     """Decode, cloak and encode one photo.
 
     Args:
+        choose: gives the engine, and how it is to follow a gradient, for the megapixels of the photo; the time that it
+            takes is not counted.
         check: called with the format that will be written, before the long part; may raise.
-    Raises: PhotoError, GraphError, and what `check` raises.
+    Raises: PhotoError, GraphError, and what `choose` and `check` raise.
     """
     started = now()
-    photo = decode(source, name=str(source))
+    photo, source_size_px = opened(source, settings)
     written_format = encoded_format(photo, settings.encode)
     check(written_format)
     decoded = now()
-    result = cloak(photo, engine, settings.step, on_step=lambda done, _steps: on_step(done))
+    engine, step = choose(photo.megapixels)
+    chosen = now()
+    result = cloak(photo, engine, step, on_step=on_step)
     cloaked = now()
     data = encode(result.photo, settings.encode)
     encoded = now()
     row = {
         "source": str(source),
         "output": None,  # known to whoever writes it
+        "source_size_px": list(source_size_px),
         "size_px": list(photo.size_px),
         "format": written_format,
+        "platform": settings.platform and settings.platform.name,
         "engine": result.engine,
         "strength": settings.strength,
-        "budget_levels": settings.step.budget_levels,
-        "steps": settings.step.steps,
+        "budget_levels": step.budget_levels,
+        "steps": step.steps if result.engine == "gradient" else None,  # the others take none
         "seconds": {
             "decode": round(decoded - started, 4),
-            "cloak": round(cloaked - decoded, 4),
+            "cloak": round(cloaked - chosen, 4),
             "encode": round(encoded - cloaked, 4),
         },
         "notes": list(photo.notes),

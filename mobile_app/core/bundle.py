@@ -8,7 +8,9 @@ A manifest is JSON of schema 1:
                             "opset": 18, "precision": "float16", "labels": "imagenet.labels.txt", "unsure_below": 0.3,
                             "source": "...", "licence": "...", "command": "...", "metrics": {...}},
                 "flowers": {..., "crop": 0.875, "has_other": true, "species": true, "trained_on": {...}}, ...},
-     "reference": "reference.npz"}
+     "reference": "reference.npz", "universal": "universal.png"}
+
+"engine" of a graph names the engine that runs it: those of `gradient` in the order in which they take turns.
 
 A graph's fields from `data` on may be left out, and then have the value given in GraphEntry.
 """
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mobile_app.core.errors import BundleError
 from mobile_app.core.preprocess import CROP
@@ -48,6 +51,7 @@ class GraphEntry:
     labels: str | None = None  # a file, one name a line
     unsure_below: float = 0.0  # probability under which an answer is "not sure"
     metrics: dict[str, Any] = field(default_factory=dict)
+    engine: str | None = None  # "gradient" or "generator": the engine that runs it
     crop: float = CROP  # share of the short side that is seen
     has_other: bool = False  # one more output than labels, the last: none of these
     species: bool = False  # the labels are ids of mobile_app/content/species.json
@@ -67,6 +71,7 @@ class Bundle:
     graphs: dict[str, GraphEntry]
     sha256: dict[str, str]  # of each file
     reference: str | None = None  # what each graph gave at export; see selftest
+    universal: str | None = None  # a grey PNG: the perturbation of the engine `universal`
 
     def entry(self, name: str) -> GraphEntry:
         """Raises: BundleError naming the graphs that are there."""
@@ -82,6 +87,17 @@ class Bundle:
         """The class names of a classifier, in the order of its outputs; empty where it has none."""
         labels = self.entry(name).labels
         return [] if labels is None else (self.root / labels).read_text(encoding="utf-8").splitlines()
+
+    def universal_pattern(self) -> np.ndarray:
+        """(1, 1, S, S) float32 in [-1, 1]. Raises: BundleError if there is none or it cannot be read."""
+        if self.universal is None:
+            raise BundleError("expected a universal perturbation in the bundle, found none; restore the bundle")
+        try:
+            with Image.open(self.root / self.universal, formats=["PNG"]) as image:
+                grey = np.asarray(image.convert("L"), np.float32)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{self.universal}: cannot be read ({error}); restore the bundle") from error
+        return ((grey - 128) / 127).clip(-1, 1)[None, None]
 
     def reference_outputs(self) -> dict[str, np.ndarray]:
         """Arrays named `graph/output`, sampled as `sample` does, that every machine has to come close to."""
@@ -101,6 +117,8 @@ def load_bundle(root: Path = DEFAULT_ROOT) -> Bundle:
     for name, facts in files.items():
         _check_file(root, name, facts["sha256"])
     graphs = {name: _entry(name, fields) for name, fields in content["graphs"].items()}
+    if content.get("universal") is not None and content["universal"] not in files:
+        raise BundleError(f"{MANIFEST}: universal names {content['universal']}, which `files` does not list")
     for entry in graphs.values():
         for name in (entry.file, *entry.data, *([entry.labels] if entry.labels else [])):
             if name not in files:
@@ -111,6 +129,7 @@ def load_bundle(root: Path = DEFAULT_ROOT) -> Bundle:
         graphs=graphs,
         sha256={name: facts["sha256"] for name, facts in files.items()},
         reference=content.get("reference"),
+        universal=content.get("universal"),
     )
 
 

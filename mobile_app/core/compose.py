@@ -16,8 +16,8 @@ from mobile_app.core.preprocess import averaged_down
 
 Pixels = NDArray[np.uint8]
 
-PLAIN_LEVELS = 2.0  # what a plain area bears at a budget of 8 levels
-MASKING = 0.9  # levels more for each level by which texture deviates from its mean
+PLAIN_LEVELS = 0.8  # what a plain area bears at a budget of 8 levels
+MASKING = 1.1  # levels more for each level by which texture deviates from its mean
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
 _WINDOW_PX = 7
 _PIXELS_A_STRIP = 1 << 18
@@ -27,8 +27,8 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
     """Largest change of each pixel in levels, (H', W') float32 with max(H', W') <= 768, of the photo's proportions.
 
     Texture hides noise about in proportion to its own contrast (contrast masking, Legge and Foley 1980,
-    doi:10.1364/JOSA.70.001458), so a pixel bears 2 levels plus 0.9 of the standard deviation of the brightness around
-    it. Beside an edge the plainer side counts, where the noise would be seen.
+    doi:10.1364/JOSA.70.001458), so a pixel bears 0.8 levels plus 1.1 times the standard deviation of the brightness
+    around it. Beside an edge the plainer side counts, where the noise would be seen.
 
     Args:
         rgb_hwc: (H, W, 3) uint8.

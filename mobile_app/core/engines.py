@@ -1,21 +1,23 @@
-"""Engines: what turns a photo at working size into a perturbation. `gradient` follows an exported gradient graph.
+"""Engines: what turns a photo at working size into a perturbation.
 
-The working image has the network's size as its shorter side and the photo's proportions. A network sees a square of
-it; where the photo is longer, the squares wander over it step by step, so that no part of the photo stays as it was.
+`gradient` follows exported gradient graphs, `generator` lets a graph write the perturbation in one pass, `universal`
+has one for all photos. The working image has the networks' size as its shorter side and the photo's proportions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from mobile_app.core.errors import PetalveilError
+from mobile_app.core.looks import Look, draw_look, plain_look
 from mobile_app.core.posting import recompress
 from mobile_app.core.preprocess import from_uint8, to_uint8
 from mobile_app.core.runtime import Graph
-from mobile_app.core.step import Array, StepConfig, take_step
+from mobile_app.core.squares import laid_over, spread, square_views, visiting_order
+from mobile_app.core.step import Array, StepConfig, smoothed, take_step
 
 OnStep = Callable[[int, int], None]  # steps done, steps in all
 ShouldStop = Callable[[], bool]
@@ -46,54 +48,127 @@ class Engine(Protocol):
 
 
 class GradientEngine:
-    """Follows the input gradient of a network, exported as a plain inference graph, away from what it sees.
+    """Follows the input gradients of networks, exported as plain inference graphs, away from what they see.
 
-    Every second step the network is shown the photo as it comes back from a site, through a real JPEG round trip, and
-    the gradient found there is used as it is (the straight-through estimate of Athalye et al. 2018, arXiv:1802.00420,
-    section 4.1): what the codec removes is then made up for, at the price of a small JPEG and no graph call.
+    Each step asks one network, in turn, under a look of its own (mobile_app.core.looks). Every second step it is shown
+    the photo as it comes back from a site, through a real JPEG round trip, and the gradient found there is used as it
+    is (the straight-through estimate of Athalye et al. 2018, arXiv:1802.00420, section 4.1): what the codec removes is
+    then made up for, at the price of a small JPEG and no graph call.
 
     The change is one of brightness alone, equal in the three channels: coloured noise is what people see first, and
-    colour is what recompression halves first.
+    colour is what recompression halves first. Chance is drawn from a fixed seed, so a photo always becomes the same.
 
     Args:
-        graph: inputs `image` (1, 3, S, S) and `label` (1,); outputs `loss`, `grad` and `logits`.
+        graphs: inputs `image` (1, 3, S, S) and `label` (1,); outputs `loss`, `grad` and `logits`, all for the same
+            classes and of one size; the first says what the photo shows.
         posting_quality: of that JPEG, 1 to 100; None never shows it.
+    Raises: ValueError for no graphs, or graphs of several sizes.
     """
 
     name = "gradient"
 
-    def __init__(self, graph: Graph, *, posting_quality: int | None = 75) -> None:
-        self.size_px = graph.inputs["image"].shape[-1]
-        self._graph = graph
+    def __init__(self, graphs: Sequence[Graph], *, posting_quality: int | None = 75, seed: int = 0) -> None:
+        sizes = {graph.inputs["image"].shape[-1] for graph in graphs}
+        if len(sizes) != 1:
+            raise ValueError(f"graphs: expected one or more of one size, got sizes {sorted(sizes) or 'of none'}")
+        self.size_px = sizes.pop()
+        self._graphs = tuple(graphs)
         self._posting_quality = posting_quality
+        self._seed = seed
 
     def perturb(
         self, image: Array, bound: Array, config: StepConfig, *, on_step: OnStep, should_stop: ShouldStop
     ) -> Array:
-        squares = square_views(image.shape[-2:], self.size_px)
-        label = self._seen_in(image, squares[len(squares) // 2])
+        rng = np.random.default_rng(self._seed)
+        size = image.shape[-2:]
+        squares = square_views(size, self.size_px)
+        label = self._seen_in(image)
         delta, velocity = np.zeros_like(image), np.zeros_like(image)
         visits = -(-len(squares) // config.steps)  # in a step: more than one where the steps alone miss a square
         for visit in range(config.steps * visits):
             if should_stop():
                 raise Cancelled("stopped before the photo was finished; nothing was written")
             step = visit // visits
-            view = squares[_visiting_order(visit, len(squares))]
-            changed = np.ascontiguousarray((image + delta)[view])
-            if step % 2 and self._posting_quality is not None:
+            square = squares[visiting_order(visit, len(squares))]
+            look = draw_look(size, self.size_px, square.centre, rng)
+            changed = image + delta
+            if self._is_posted(step) and self._posting_quality is not None:
                 changed = _as_posted(changed, self._posting_quality)
-            grad = _of_brightness(self._graph.run({"image": changed, "label": label})["grad"])
-            delta[view], velocity[view] = take_step(
-                delta[view], grad, velocity[view], image=image[view], bound=bound[view], config=config
-            )
+            graph = self._graphs[visit % len(self._graphs)]
+            grad = smoothed(_of_brightness(self._gradient(graph, changed, look, label)), config.smoothing_px)
+            delta, velocity = take_step(delta, grad, velocity, image=image, bound=bound, config=config)
             if (visit + 1) % visits == 0:
                 on_step(step + 1, config.steps)
         return _of_one_channel(delta)
 
-    def _seen_in(self, image: Array, view: View) -> np.ndarray:
-        """(1,) int64: the class that the network gives to the unchanged photo."""
-        inputs = {"image": np.ascontiguousarray(image[view]), "label": np.zeros(1, np.int64)}
-        return self._graph.run(inputs)["logits"].argmax(1)
+    def _is_posted(self, step: int) -> bool:
+        """Every second step; of an even number of networks each has to have its turn at both."""
+        rounds = step // len(self._graphs) if len(self._graphs) % 2 == 0 else 0
+        return (step + rounds) % 2 == 1
+
+    def _seen_in(self, image: Array) -> np.ndarray:
+        """(1,) int64: the class that the first network gives to the unchanged photo."""
+        middle = plain_look(image.shape[-2:], self.size_px).at(image)
+        return self._graphs[0].run({"image": middle, "label": np.zeros(1, np.int64)})["logits"].argmax(1)
+
+    def _gradient(self, graph: Graph, image: Array, look: Look, label: np.ndarray) -> Array:
+        shown = np.clip(look.at(image), 0, 1)  # rounding of the resampling aside, it is inside
+        return look.back(graph.run({"image": shown, "label": label})["grad"])
+
+
+class GeneratorEngine:
+    """Lets a graph write the perturbation: one pass a square of the photo (training.models.generator).
+
+    Args:
+        graph: input `image` (1, 3, S, S) in [0, 1]; output `unit` (1, 1, S, S) in [-1, 1], the change as a share of
+            each pixel's bound.
+    """
+
+    name = "generator"
+
+    def __init__(self, graph: Graph) -> None:
+        self.size_px = graph.inputs["image"].shape[-1]
+        self._graph = graph
+
+    def perturb(
+        self, image: Array, bound: Array, config: StepConfig, *, on_step: OnStep, should_stop: ShouldStop
+    ) -> Array:
+        squares = spread(image.shape[-2:], self.size_px)
+        units = []
+        for number, square in enumerate(squares):
+            if should_stop():
+                raise Cancelled("stopped before the photo was finished; nothing was written")
+            units.append(self._graph.run({"image": np.ascontiguousarray(image[square.view])})["unit"])
+            on_step(number + 1, len(squares))
+        return np.clip(laid_over(image.shape[-2:], squares, units), -1, 1) * bound
+
+
+class UniversalEngine:
+    """Has one perturbation for all photos, which is repeated along a photo that is longer than it.
+
+    Args:
+        pattern: (1, 1, S, S) in [-1, 1], the change as a share of each pixel's bound.
+    """
+
+    name = "universal"
+
+    def __init__(self, pattern: Array) -> None:
+        self.size_px = pattern.shape[-1]
+        self._pattern = np.clip(pattern, -1, 1)
+
+    def perturb(
+        self, image: Array, bound: Array, config: StepConfig, *, on_step: OnStep, should_stop: ShouldStop
+    ) -> Array:
+        if should_stop():
+            raise Cancelled("stopped before the photo was finished; nothing was written")
+        on_step(1, 1)
+        return self._tiled(image.shape[-2:]) * bound
+
+    def _tiled(self, size: tuple[int, ...]) -> Array:
+        """(1, 1, H, W): the pattern in the middle, where recognisers look, and again on each side of it."""
+        side = self.size_px
+        rows, columns = ((np.arange(length) - (length - side) // 2) % side for length in size)
+        return self._pattern[:, :, rows[:, None], columns]
 
 
 def _of_one_channel(delta: Array) -> Array:
@@ -109,27 +184,3 @@ def _as_posted(image: Array, quality: int) -> Array:
 def _of_brightness(grad: Array) -> Array:
     """The gradient with respect to a change that is equal in all channels, repeated for each of them."""
     return np.repeat(grad.mean(1, keepdims=True), grad.shape[1], axis=1)
-
-
-View = tuple[slice, slice, slice, slice]
-
-
-def square_views(size: tuple[int, ...], side_px: int) -> list[View]:
-    """Squares of side_px that cover an image (H, W) with min(H, W) = side_px: an odd number, the middle one centred.
-
-    Neighbours overlap by half or more.
-    """
-    height, width = size
-    spare = max(height, width) - side_px
-    count = 1 if spare == 0 else 2 * -(-spare // side_px) + 1
-    starts = [0] if count == 1 else [round(spare * i / (count - 1)) for i in range(count)]
-    whole, channels = slice(0, side_px), slice(None)
-    if width >= height:
-        return [(channels, channels, whole, slice(start, start + side_px)) for start in starts]
-    return [(channels, channels, slice(start, start + side_px), whole) for start in starts]
-
-
-def _visiting_order(step: int, count: int) -> int:
-    """From the middle outwards and again: the centre is what most recognisers look at."""
-    middle, position = count // 2, step % count
-    return middle + (position + 1) // 2 * (1 if position % 2 else -1)

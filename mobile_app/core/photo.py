@@ -98,12 +98,15 @@ class EncodeConfig:
     format: Literal["keep", "jpeg", "png", "webp"] = "keep"
     quality: int | None = None  # 1 to 100, of JPEG and WebP; None: as the original, or 95 (JPEG) and 90 (WebP)
     keep_metadata: bool = False  # EXIF with its GPS position, XMP, comment and text
+    subsampling: Subsampling | None = None  # of the colours of a JPEG; None: as the original, or 4:4:4
 
     def __post_init__(self) -> None:
         if self.format not in ("keep", "jpeg", "png", "webp"):
             raise ValueError(f"format: expected keep, jpeg, png or webp, got {self.format!r}")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ValueError(f"quality: expected 1 to 100, got {self.quality}")
+        if self.subsampling is not None and self.subsampling not in _SUBSAMPLINGS:
+            raise ValueError(f"subsampling: expected {' or '.join(_SUBSAMPLINGS)}, got {self.subsampling!r}")
 
 
 KEEP = EncodeConfig()
@@ -294,7 +297,7 @@ def _profile_for(photo: Photo, chosen: Format) -> bytes | None:
 
 def _jpeg_options(photo: Photo, config: EncodeConfig) -> dict[str, Any]:
     settings = photo.jpeg
-    subsampling = settings.subsampling if settings else "4:4:4"
+    subsampling = config.subsampling or (settings.subsampling if settings else "4:4:4")
     if settings and config.quality is None:
         return {"qtables": settings.tables, "subsampling": subsampling}
     return {"quality": config.quality or 95, "subsampling": subsampling}

@@ -79,7 +79,8 @@ def _child(code: str, *arguments: str) -> dict[str, Any]:
 _ONE_ROUND = """
 import json, sys, time
 from pathlib import Path
-from mobile_app.cli.models import load_engine, open_bundle
+from mobile_app.cli.models import open_bundle
+from mobile_app.core.loading import load_engine
 from mobile_app.cli.protect import Settings, protect
 from mobile_app.core.photo import decode, encode
 

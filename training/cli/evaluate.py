@@ -20,7 +20,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     command.add_argument("--judges", nargs="+", default=[], help="names; a wrong one lists them (default: all)")
     command.add_argument("--grid", nargs="+", default=["full"], help="quick, full or names of recompressions")
     command.add_argument("--strength", default="medium", help="low, medium or high: 4, 8 or 12 levels")
-    command.add_argument("--steps", type=int, default=10, help="of the attacks that take steps (default 10)")
+    command.add_argument("--steps", type=int, default=19, help="of the attacks that take steps (default 19)")
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_run)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -20,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mobile_app.cli.models import ATTACKED, load_engine
 from mobile_app.core import cloak as core_cloak
-from mobile_app.core import compose, engines, photo, pixels, posting, preprocess, runtime, step
-from mobile_app.core.bundle import Bundle, load_bundle
-from mobile_app.core.engines import Engine
+from mobile_app.core import compose, engines, looks, photo, pixels, posting, preprocess, runtime, squares, step
+from mobile_app.core.bundle import load_bundle
+from mobile_app.core.errors import BundleError
+from mobile_app.core.loading import load_engine
 from mobile_app.core.photo import Photo
 from mobile_app.core.step import StepConfig
 from training.errors import TrainingError
@@ -50,11 +49,9 @@ class Attack:
 
 @dataclass(frozen=True, kw_only=True)
 class ShippedEngine:
-    """How to get an engine out of a bundle. Networks that a new one learned from belong into its `surrogates`."""
+    """What an engine of the bundle knew: the networks that it follows, and those that it was trained against."""
 
-    load: Callable[[Bundle], Engine]
-    graphs: tuple[str, ...]  # of the bundle, which it runs
-    attacked: tuple[str, ...] = LITE0
+    attacked: tuple[str, ...] = ()
     surrogates: tuple[str, ...] = ()
 
 
@@ -66,7 +63,12 @@ class Peer:
     options: dict[str, Any]
 
 
-ENGINES = {"gradient": ShippedEngine(load=load_engine, graphs=(ATTACKED,))}
+_LEARNED_FROM = (*LITE0, "lite1", "squeezenet", "darknet_tiny")  # see training.cli.one_pass
+ENGINES = {
+    "gradient": ShippedEngine(attacked=(*LITE0, "lite1", "squeezenet")),
+    "generator": ShippedEngine(surrogates=_LEARNED_FROM),
+    "universal": ShippedEngine(surrogates=_LEARNED_FROM),
+}
 TORCHATTACKS = {
     "pgd": Peer(of="PGD", options={"random_start": True}),
     "mi_fgsm": Peer(of="MIFGSM", options={"decay": 1.0}),
@@ -76,7 +78,7 @@ TORCHATTACKS = {
 }
 ATTACKS = (*ENGINES, *TORCHATTACKS, "foolbox_pgd")
 
-_DECIDES = (core_cloak, compose, engines, photo, pixels, posting, preprocess, runtime, step)
+_DECIDES = (core_cloak, compose, engines, looks, photo, pixels, posting, preprocess, runtime, squares, step)
 
 
 def open_attacks(names: Sequence[str], config: StepConfig) -> tuple[list[Attack], list[str]]:
@@ -138,10 +140,14 @@ def _open(name: str, config: StepConfig) -> Attack:
 
 def _engine(name: str, shipped: ShippedEngine, config: StepConfig) -> Attack:
     bundle = load_bundle()
-    engine = shipped.load(bundle)
-    files = [file for graph in shipped.graphs for file in (bundle.entry(graph).file, *bundle.entry(graph).data)]
-    code = {*_DECIDES, sys.modules[type(engine).__module__]}
-    sources = hashlib.sha256("".join(sorted(inspect.getsource(module) for module in code)).encode()).hexdigest()
+    try:
+        engine = load_engine(bundle, name)
+    except BundleError as error:
+        raise ModuleNotFoundError(str(error)) from error
+    entries = [entry for entry in bundle.graphs.values() if entry.engine == name]
+    files = [file for entry in entries for file in (entry.file, *entry.data)]
+    files += [bundle.universal] if name == "universal" and bundle.universal else []
+    sources = hashlib.sha256("".join(sorted(inspect.getsource(module) for module in _DECIDES)).encode()).hexdigest()
     settings = json.dumps([name, repr(config), [bundle.sha256[file] for file in files], sources])
 
     def cloak(photo: Photo, _seed: int) -> Photo:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,14 +133,25 @@ def _shipped() -> Judge:
     return Judge(name=SHIPPED, size_px=entry.size_px, scores=scores, digest=digest[:16])
 
 
-def _from_shared(name: str, shared: Path) -> Judge:
+def load_shared(name: str, shared: Path) -> Any:
+    """The network of a loader in `shared`/judges. Raises: TrainingError if it is not there."""
+    loader = _loader(name, shared)
+    with _importable(loader.parent):
+        return importlib.import_module(name).load()
+
+
+def _loader(name: str, shared: Path) -> Path:
     loader = shared / "judges" / f"{name}.py"
     if not loader.is_file():
         raise TrainingError(f"{loader}: missing; put the folder of judges beside the project or name it with --shared")
+    return loader
+
+
+def _from_shared(name: str, shared: Path) -> Judge:
+    loader = _loader(name, shared)
     files = [loader, *sorted(path for path in (shared / "weights" / SHARED[name]).rglob("*") if path.is_file())]
     sha = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files))
-    with _importable(loader.parent):
-        network = importlib.import_module(name).load()
+    network = load_shared(name, shared)
 
     def scores(images: Array) -> Array:
         with torch.inference_mode():

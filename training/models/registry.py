@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from training.models.calibrate import calibrate
 from training.models.efficientnet_lite import efficientnet_lite
+from training.models.squeezenet import squeezenet
 from training.torchvision_shim import ensure_torchvision
 
 Weights = Literal["pretrained", "calibrated", "random"]
@@ -17,7 +18,8 @@ TORCHVISION = (
     "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large efficientnet_b0 squeezenet1_1 resnet18 resnet50".split()
 )
 EFFICIENTNET_LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
-NETWORKS = (*EFFICIENTNET_LITE, *TORCHVISION)
+SQUEEZENET = "squeezenet_ndf"
+NETWORKS = (*EFFICIENTNET_LITE, SQUEEZENET, *TORCHVISION)
 
 
 class Normalised(nn.Module):
@@ -40,9 +42,9 @@ def build_network(
     """A classifier in eval mode, (N, 3, S, S) in [0, 1] -> logits, with its side as `size_px`.
 
     Args:
-        weights: "pretrained" is downloaded by torchvision, or comes from a package for EfficientNet-Lite; "calibrated"
-            is random by `seed` and made to behave (see `calibrate`), for checks where no network is at hand; "random"
-            is as the constructor leaves it, by `seed`, to be filled with a checkpoint.
+        weights: "pretrained" is downloaded by torchvision, or comes from a package for EfficientNet-Lite and
+            squeezenet_ndf; "calibrated" is random by `seed` and made to behave (see `calibrate`), for checks where no
+            network is at hand; "random" is as the constructor leaves it, by `seed`, to be filled with a checkpoint.
         classes: how many logits; other than None, the last layer is a new one, random by `seed`.
     Raises: ValueError for an unknown name or fewer than one class.
     """
@@ -82,6 +84,8 @@ def _renew_last_layer(network: nn.Module, classes: int) -> None:
 def _build(name: str, *, pretrained: bool) -> nn.Module:
     if name in EFFICIENTNET_LITE:
         return efficientnet_lite(int(name[-1]), pretrained=pretrained)
+    if name == SQUEEZENET:
+        return squeezenet(pretrained=pretrained)
     return Normalised(_torchvision(name, pretrained=pretrained))
 
 

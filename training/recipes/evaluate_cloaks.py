@@ -36,7 +36,7 @@ class EvaluateConfig:
     judges: tuple[str, ...] = ()
     grid: tuple[str, ...] = ("full",)
     strength: str = "medium"
-    steps: int = 10
+    steps: int = 19
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -17,10 +17,9 @@ import pytest
 from PIL import Image
 
 from mobile_app.cli.classify_command import look
-from mobile_app.cli.models import load_engine, load_recogniser
+from mobile_app.cli.models import load_recogniser
 from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
 from mobile_app.core.classify import Classification, Guess
-from mobile_app.core.errors import BundleError
 
 onnx = pytest.importorskip("onnx", reason="needs onnx, which `make test` installs")
 
@@ -166,19 +165,10 @@ def test_a_network_with_more_classes_than_labels_is_refused(run, bundle, coloure
 # What the other commands use
 
 
-def test_the_engine_follows_the_objects_graph_even_where_another_stands_first(bundle):
+def test_a_report_is_by_the_objects_network_even_where_another_stands_first(bundle):
     found = load_bundle(bundle)
     assert next(iter(found.graphs)) == "flowers.gradient"
-    assert load_engine(found)._graph.name == "objects.gradient"
     assert load_recogniser(found).name == "objects"
-
-
-def test_a_bundle_without_the_gradient_graph_of_objects_is_refused(bundle):
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    del manifest["graphs"]["objects.gradient"]
-    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(BundleError, match=r"expected a gradient graph objects\.gradient"):
-        load_engine(load_bundle(bundle))
 
 
 # --explain

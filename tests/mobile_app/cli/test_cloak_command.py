@@ -439,14 +439,16 @@ def test_a_bundle_with_a_changed_byte_is_refused_before_anything_is_written(run,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bundle_of_a_later_schema_or_without_a_gradient_graph_is_refused(run, make_photo, tmp_path):
+def test_a_bundle_of_a_later_schema_or_without_the_engine_is_refused(run, make_photo, tmp_path):
     bundle = tmp_path / "bundle"
     shutil.copytree(DEFAULT_ROOT, bundle)
     manifest = json.loads((bundle / "manifest.json").read_text())
-    del manifest["graphs"]["objects.gradient"]
+    manifest["graphs"] = {name: {**entry, "engine": None} for name, entry in manifest["graphs"].items()}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     result = run("cloak", make_photo("a.jpg"), "-o", "out", "--bundle", bundle)
-    assert (result.code, "expected a gradient graph" in result.err) == (1, True)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "expected an engine in the bundle, found none" in result.err
+    assert not (tmp_path / "out").exists()
     (bundle / "manifest.json").write_text(json.dumps(manifest | {"schema": 7}))
     assert "update petalveil" in run("cloak", make_photo("a.jpg"), "-o", "out", "--bundle", bundle).err
 
@@ -478,6 +480,7 @@ def test_the_report_has_what_its_document_says(run, make_photo, tmp_path):
     (row,) = report["photos"]
     assert row["output"] == str(Path("out/a.cloaked.png"))
     assert (row["size_px"], row["format"], row["steps"], row["skipped"]) == ([96, 64], "PNG", 2, False)
+    assert (row["source_size_px"], row["platform"], row["engine"]) == ([96, 64], None, "gradient")
     assert set(row["seconds"]) == {"decode", "cloak", "encode"}
     assert row["composed_largest_levels"] == row["change"]["largest_levels"] <= 8  # a PNG loses nothing
     assert 0 < row["change"]["mean_levels"] < 8

@@ -19,6 +19,7 @@ from PIL import Image
 from mobile_app import __version__
 from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
 from mobile_app.core.cloak import STRENGTHS
+from mobile_app.core.step import StepConfig
 
 COMMANDS = ("cloak", "classify", "demo", "bench", "selftest")
 
@@ -212,6 +213,11 @@ def test_the_help_gives_the_levels_of_the_strengths(run):
     assert "low {low:g}, medium {medium:g}, high {high:g} levels".format(**STRENGTHS) in words
 
 
+def test_the_help_gives_the_default_steps(run):
+    words = " ".join(run("cloak", "--help").out.split())
+    assert f"of the engine gradient; default: {StepConfig().steps} " in words
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -227,6 +233,23 @@ def test_the_help_gives_the_levels_of_the_strengths(run):
         ("cloak", "a.jpg", "-o", "b", "--budget", "8", "--strength", "low"),
         ("cloak", "a.jpg", "-o", "b", "--strength", "extreme"),
         ("cloak", "a.jpg", "-o", "b", "--format", "gif"),
+        ("cloak", "a.jpg", "-o", "b", "--engine", "none"),
+        ("cloak", "a.jpg", "-o", "b", "--engine", "universal", "--steps", "5"),
+        ("cloak", "a.jpg", "-o", "b", "--steps", "5", "--engine", "generator"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "1s", "--engine", "gradient"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "1s", "--steps", "5"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "0s"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "-1s"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "2m"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "nan"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "1e9"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", "3601s"),
+        ("cloak", "a.jpg", "-o", "b", "--time-budget", ""),
+        ("cloak", "a.jpg", "-o", "b", "--target-platform", "instagram"),
+        ("cloak", "a.jpg", "-o", "b", "--target-platform", ""),
+        ("cloak", "a.jpg", "-o", "b", "--target-platform", "long-1080-q75", "--quality", "75"),
+        ("cloak", "a.jpg", "-o", "b", "--target-platform", "long-1080-q75", "--format", "png"),
+        ("cloak", "a.jpg", "-o", "b", "--format", "webp", "--target-platform", "long-1080-q75"),
         ("classify", "a.jpg", "--top", "0"),
         ("bench", "--threads", "1,x"),
         ("bench", "--seconds", "inf"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle, reference_image, sample
 from mobile_app.core.errors import BundleError
@@ -159,6 +161,64 @@ def test_a_graph_without_labels_has_none(bundle_dir, manifest):
     manifest["graphs"]["objects"]["labels"] = None
     write(bundle_dir, manifest)
     assert load_bundle(bundle_dir).labels("objects") == []
+
+
+def with_universal(folder: Path, manifest: dict[str, Any], data: bytes) -> dict[str, Any]:
+    (folder / "universal.png").write_bytes(data)
+    listed = {"universal.png": {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}}
+    changed = manifest | {"files": manifest["files"] | listed, "universal": "universal.png"}
+    write(folder, changed)
+    return changed
+
+
+def grey_png(levels: list[list[int]]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.array(levels, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_universal_perturbation_is_read_from_grey_levels(bundle_dir, manifest):
+    with_universal(bundle_dir, manifest, grey_png([[128, 255, 1], [0, 192, 64], [127, 129, 128]]))
+    pattern = load_bundle(bundle_dir).universal_pattern()
+    assert pattern.shape == (1, 1, 3, 3)
+    assert pattern.dtype == np.float32
+    wanted = np.array([[0, 1, -1], [-1, 64 / 127, -64 / 127], [-1 / 127, 1 / 127, 0]], np.float32)
+    np.testing.assert_allclose(pattern[0, 0], wanted, rtol=1e-6)
+
+
+def test_a_bundle_without_a_universal_perturbation_says_so(bundle_dir):
+    bundle = load_bundle(bundle_dir)
+    assert bundle.universal is None
+    with pytest.raises(BundleError, match="expected a universal perturbation in the bundle, found none"):
+        bundle.universal_pattern()
+
+
+@pytest.mark.parametrize("data", [b"no picture", b"", grey_png([[128] * 64] * 64)[:60], b"\xff\xd8\xff\xe0"])
+def test_a_universal_perturbation_that_cannot_be_read_is_refused_by_name(bundle_dir, manifest, data):
+    with_universal(bundle_dir, manifest, data)
+    with pytest.raises(BundleError, match=r"^universal\.png: cannot be read .*; restore the bundle"):
+        load_bundle(bundle_dir).universal_pattern()
+
+
+def test_a_universal_perturbation_with_one_changed_byte_is_refused(bundle_dir, manifest):
+    data = grey_png([[128, 255], [0, 1]])
+    with_universal(bundle_dir, manifest, data)
+    (bundle_dir / "universal.png").write_bytes(data[:-1] + b"x")
+    with pytest.raises(BundleError, match=r"^universal\.png: expected sha256"):
+        load_bundle(bundle_dir)
+
+
+def test_a_universal_perturbation_that_is_not_listed_is_refused(bundle_dir, manifest):
+    write(bundle_dir, manifest | {"universal": "other.png"})
+    with pytest.raises(BundleError, match=r"universal names other\.png, which `files` does not list"):
+        load_bundle(bundle_dir)
+
+
+def test_a_graph_names_the_engine_that_runs_it(bundle_dir, manifest):
+    assert load_bundle(bundle_dir).entry("objects").engine is None
+    manifest["graphs"]["objects"]["engine"] = "gradient"
+    write(bundle_dir, manifest)
+    assert load_bundle(bundle_dir).entry("objects").engine == "gradient"
 
 
 def test_the_reference_image_is_whole_levels_and_the_same_everywhere():

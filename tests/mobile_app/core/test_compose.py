@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobile_app.core import compose as module
-from mobile_app.core.compose import PLAIN_LEVELS, budget_map, compose
+from mobile_app.core.compose import MASKING, PLAIN_LEVELS, budget_map, compose
 
 
 def grey(height: int, width: int, level: int = 128) -> np.ndarray:
@@ -33,6 +33,18 @@ def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng
     assert bound[:, :50].max() < 3
     assert bound[:, 78:].min() == 8
     assert bound.max() == 8
+
+
+def test_texture_bears_a_share_of_its_deviation_more():
+    # Columns of 126, 130, 126, ...: the 7 around a pixel hold 3 of one and 4 of the other, whose variance is
+    # 16 * (3/7) * (4/7) and deviation 4 * sqrt(12) / 7.
+    photo = grey(40, 40, 126)
+    photo[:, ::2] = 130
+    wanted = PLAIN_LEVELS + MASKING * 4 * np.sqrt(12) / 7
+    assert 0 < PLAIN_LEVELS < wanted < 8
+    np.testing.assert_allclose(budget_map(photo, 8.0)[10:30, 10:30], wanted, rtol=1e-3)
+    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted / 2, rtol=1e-3)
+    assert budget_map(photo, 2.0).max() <= 2
 
 
 def test_the_plain_side_of_an_edge_counts():

@@ -438,6 +438,27 @@ def test_explicit_quality_replaces_the_tables_of_a_jpeg(rgb_hwc):
     assert tables_of(written) == tables_of(reopened(file_of(rgb_hwc, quality=40)))
 
 
+@pytest.mark.parametrize(("subsampling", "number"), [("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)])
+def test_explicit_subsampling_replaces_that_of_a_jpeg_and_nothing_else(rgb_hwc, subsampling, number):
+    original = file_of(rgb_hwc, quality=80, subsampling="4:2:0" if number == 0 else "4:4:4")
+    written = reopened(encode(decode(original), EncodeConfig(subsampling=subsampling)))
+    assert get_sampling(written) == number
+    assert tables_of(written) == tables_of(reopened(original))
+    other = encode(Photo(rgb_hwc=rgb_hwc), EncodeConfig(format="jpeg", quality=75, subsampling=subsampling))
+    assert get_sampling(reopened(other)) == number
+
+
+@pytest.mark.parametrize("fmt", ["png", "webp"])
+def test_subsampling_is_of_jpeg_alone(rgb_hwc, fmt):
+    photo = Photo(rgb_hwc=rgb_hwc)
+    assert encode(photo, EncodeConfig(format=fmt, subsampling="4:2:0")) == encode(photo, EncodeConfig(format=fmt))
+
+
+def test_unknown_subsampling_is_refused():
+    with pytest.raises(ValueError, match="subsampling: expected 4:4:4 or 4:2:2 or 4:2:0, got '4:1:1'"):
+        EncodeConfig(subsampling="4:1:1")  # pyright: ignore[reportArgumentType]
+
+
 def test_cmyk_jpeg_is_written_as_rgb(rgb_hwc):
     written = reopened(encode(decode(file_of(Image.fromarray(rgb_hwc).convert("CMYK"), "JPEG"))))
     assert (written.mode, written.format) == ("RGB", "JPEG")

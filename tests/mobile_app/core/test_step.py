@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobile_app.core.step import Array, StepConfig, momentum, project, take_step
+from mobile_app.core.step import Array, StepConfig, momentum, project, smoothed, take_step
 
 
 def row(*values: float) -> Array:
@@ -97,6 +97,52 @@ def test_arrays_stay_float32():
     assert delta.dtype == velocity.dtype == np.float32
 
 
+def test_a_gradient_of_two_pixels_is_smoothed_as_by_hand():
+    # A deviation of 0.4 px reaches round(1.2) = 1 px: weights 1 and e = exp(-1 / 0.32) over their sum 1 + 2 e. Beyond
+    # the rim each pixel meets itself, so that (1, 0) becomes (1 + e, e) / (1 + 2 e).
+    e = np.exp(-1 / 0.32)
+    np.testing.assert_allclose(smoothed(row(1.0, 0.0), 0.4), row((1 + e) / (1 + 2 * e), e / (1 + 2 * e)), rtol=1e-6)
+
+
+def test_a_point_becomes_a_gaussian():
+    point = np.zeros((1, 1, 15, 15), np.float32)
+    point[0, 0, 7, 7] = 1
+    found = smoothed(point, 1.0)[0, 0]
+    assert found[7, 8] / found[7, 7] == pytest.approx(np.exp(-1 / 2), rel=1e-5)
+    assert found[9, 8] / found[7, 7] == pytest.approx(np.exp(-(4 + 1) / 2), rel=1e-5)
+    assert found[7, 10] > 0 == found[7, 11]  # three deviations, and no farther
+    assert found.sum() == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [(9, 14), (1, 1), (2, 30), (3, 4)])  # smaller than the kernel, too
+@pytest.mark.parametrize("deviation_px", [0.4, 1.0, 2.5])
+def test_smoothing_keeps_a_constant_up_to_the_rim_and_the_sum_of_all_else(rng, size, deviation_px):
+    np.testing.assert_allclose(smoothed(np.full((1, 3, *size), 0.25, np.float32), deviation_px), 0.25, rtol=1e-5)
+    grad = rng.normal(size=(1, 3, *size)).astype(np.float32)
+    found = smoothed(grad, deviation_px)
+    assert found.shape == grad.shape
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum((2, 3)), grad.sum((2, 3)), atol=1e-4)
+
+
+def test_smoothing_is_its_own_adjoint(rng):
+    a, b = (rng.normal(size=(1, 3, 17, 12)).astype(np.float32) for _ in range(2))
+    assert np.vdot(smoothed(a, 1.0), b) == pytest.approx(np.vdot(a, smoothed(b, 1.0)), abs=1e-4)
+    assert abs(np.vdot(smoothed(a, 1.0), b)) > 0.1  # it is no identity of zeros
+
+
+def test_no_smoothing_is_the_gradient_itself(rng):
+    grad = rng.normal(size=(1, 3, 5, 5)).astype(np.float32)
+    np.testing.assert_array_equal(smoothed(grad, 0), grad)
+
+
+def test_the_plan_is_nineteen_steps_of_three_twentieths():
+    config = StepConfig()
+    assert (config.steps, config.stride, config.smoothing_px, config.decay) == (19, 0.15, 1.0, 1.0)
+    delta, _ = step(config, row(1.0, -2.0))
+    np.testing.assert_allclose(delta, row(0.015, -0.015), rtol=1e-6)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_is_refused(value):
     with pytest.raises(ValueError, match="finite"):
@@ -121,6 +167,9 @@ def test_shapes_that_differ_are_refused():
         ("decay", 1.1),
         ("stride", 0),
         ("stride", float("nan")),
+        ("smoothing_px", -0.1),
+        ("smoothing_px", 10.1),
+        ("smoothing_px", float("nan")),
     ],
 )
 def test_a_config_out_of_bounds_is_refused_by_name(field, value):

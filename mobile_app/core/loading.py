@@ -1,0 +1,92 @@
+"""A bundle and a name, or a time, in; an engine that cloaks out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from mobile_app.core.bundle import Bundle
+from mobile_app.core.engines import Engine, GeneratorEngine, GradientEngine, UniversalEngine
+from mobile_app.core.errors import BundleError
+from mobile_app.core.runtime import Graph, load_graph
+from mobile_app.core.step import StepConfig, with_steps
+
+ENGINES = ("gradient", "generator", "universal")  # from the strongest to the quickest
+_REST = 1.5  # calls of a gradient graph that a megapixel's decoding, composing and encoding takes as long as
+
+
+def engines_of(bundle: Bundle) -> tuple[str, ...]:
+    """The names of the engines that a bundle has all parts of."""
+    here = {entry.engine for entry in bundle.graphs.values()} | ({"universal"} if bundle.universal else set())
+    return tuple(name for name in ENGINES if name in here)
+
+
+def load_engine(
+    bundle: Bundle,
+    name: str = "gradient",
+    *,
+    threads: int | None = None,
+    load: Callable[[str], Graph] | None = None,
+) -> Engine:
+    """The engine of a name.
+
+    Args:
+        load: gives the bundle's graph of a name, for those who keep graphs; None loads it.
+    Raises: BundleError if the bundle lacks a part of it, GraphError if a graph does not load.
+    """
+    if name not in engines_of(bundle):
+        here = ", ".join(engines_of(bundle)) or "none"
+        raise BundleError(
+            f"engine {name}: expected one that the bundle has ({here}); choose another or restore the bundle"
+        )
+    if name == "universal":
+        return UniversalEngine(bundle.universal_pattern())
+    load = load or (lambda graph: load_graph(bundle.path(graph), name=graph, threads=threads))
+    graphs = [load(entry.name) for entry in bundle.graphs.values() if entry.engine == name]
+    return GradientEngine(graphs) if name == "gradient" else GeneratorEngine(graphs[0])
+
+
+def engine_within(
+    bundle: Bundle,
+    seconds: float,
+    megapixels: float,
+    config: StepConfig,
+    *,
+    threads: int | None = None,
+    now: Callable[[], float] = time.perf_counter,
+) -> tuple[Engine, StepConfig]:
+    """The strongest engine that is expected to be done with a photo in `seconds`, loading apart.
+
+    One gradient is timed here; the rest of the work is taken to grow with the photo. Where the time does not suffice
+    for all steps of the config, fewer are taken, each as much longer: even one step deceives more recognisers than the
+    other engines do (docs/cloaks.md). Where not even one fits, it is the quickest engine that there is.
+
+    Returns: the engine, and the config with the steps that it has time for.
+    Raises: BundleError if the bundle has no engine, GraphError if a graph does not load.
+    """
+    here = engines_of(bundle)
+    if "gradient" in here:
+        engine = load_engine(bundle, "gradient", threads=threads)
+        call = _seconds_a_call(engine, now)
+        steps = int((seconds - _REST * call * megapixels) / call) - 1  # one more call looks at what the photo shows
+        if steps >= 1 or len(here) == 1:
+            return engine, with_steps(config, max(1, min(steps, config.steps)))
+        return load_engine(bundle, here[-1], threads=threads), config
+    return load_engine(bundle, here[0] if here else "gradient", threads=threads), config
+
+
+def _seconds_a_call(engine: Engine, now: Callable[[], float]) -> float:
+    """Of the second step: the first one of a graph also sets its memory up."""
+    size = (1, 3, engine.size_px, engine.size_px)
+    times: list[float] = []
+    config = StepConfig(steps=4, stride=0.25)
+    engine.perturb(
+        np.full(size, 0.5, np.float32),
+        np.full((1, 1, *size[2:]), 0.01, np.float32),
+        config,
+        on_step=lambda _done, _steps: times.append(now()),
+        should_stop=lambda: False,
+    )
+    return max(1e-6, times[-1] - times[-2])

@@ -1,0 +1,162 @@
+"""Which engine a bundle gives for a name, or for a time. Graphs are stand-ins, and so is the clock."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobile_app.core import loading
+from mobile_app.core.bundle import Bundle, GraphEntry
+from mobile_app.core.engines import GeneratorEngine, GradientEngine, UniversalEngine
+from mobile_app.core.errors import BundleError
+from mobile_app.core.loading import engine_within, engines_of, load_engine
+from mobile_app.core.runtime import Port
+from mobile_app.core.step import StepConfig
+
+SIDE_PX = 32
+CONFIG = StepConfig(steps=20, stride=0.15, budget_levels=4)
+
+
+class StandIn:
+    """Gradients of ones, and a perturbation of ones."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inputs = {"image": Port((1, 3, SIDE_PX, SIDE_PX), "float32")}
+        self.outputs = {}
+
+    def run(self, inputs):
+        grad = np.ones(inputs["image"].shape, np.float32)
+        return {"grad": grad, "unit": grad[:, :1], "logits": np.float32([[0, 1]]), "loss": np.float32(0)}
+
+
+def entry(name: str, engine: str | None) -> GraphEntry:
+    facts = {"source": "", "licence": "", "command": "", "opset": 18, "precision": "float32", "size_px": SIDE_PX}
+    return GraphEntry(name=name, file=f"{name}.onnx", task="gradient", engine=engine, **facts)
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path):
+    """`make_bundle({"a": "gradient"}, universal=True)`: graphs by name, with the engine that runs each."""
+
+    def make(graphs: dict[str, str | None], *, universal: bool = False) -> Bundle:
+        if universal:
+            levels = np.tile(np.uint8([1, 128, 255, 0]), (4, 1))
+            Image.fromarray(levels).save(tmp_path / "universal.png")
+        entries = {name: entry(name, engine) for name, engine in graphs.items()}
+        name = "universal.png" if universal else None
+        return Bundle(root=tmp_path, version="0", graphs=entries, sha256={}, universal=name)
+
+    return make
+
+
+@pytest.fixture
+def whole(make_bundle) -> Bundle:
+    graphs = {"b": "gradient", "shown": None, "writer": "generator", "a": "gradient"}
+    return make_bundle(graphs, universal=True)
+
+
+@pytest.fixture(autouse=True)
+def _graphs_are_stand_ins(monkeypatch) -> None:
+    monkeypatch.setattr(loading, "load_graph", lambda path, *, name, threads: StandIn(name))
+
+
+def clock(step_s: float):
+    """A clock that goes on by step_s each time it is asked."""
+    counter = itertools.count()
+    return lambda: next(counter) * step_s
+
+
+def names(engine) -> list[str]:
+    return [graph.name for graph in engine._graphs]
+
+
+# By name
+
+
+def test_engines_are_named_from_the_strongest_to_the_quickest(whole, make_bundle):
+    assert engines_of(whole) == ("gradient", "generator", "universal")
+    assert engines_of(make_bundle({"writer": "generator", "shown": None})) == ("generator",)
+    assert engines_of(make_bundle({"shown": None})) == ()
+
+
+def test_the_gradient_engine_has_all_its_graphs_in_the_order_of_the_manifest(whole):
+    engine = load_engine(whole)
+    assert isinstance(engine, GradientEngine)
+    assert names(engine) == ["b", "a"]
+
+
+def test_the_others_are_loaded_by_name(whole):
+    writer, pattern = load_engine(whole, "generator"), load_engine(whole, "universal")
+    assert isinstance(writer, GeneratorEngine)
+    assert isinstance(pattern, UniversalEngine)
+    assert (writer.size_px, pattern.size_px) == (SIDE_PX, 4)
+
+
+def test_the_universal_pattern_is_that_of_the_file(whole):
+    engine = load_engine(whole, "universal")
+    image, bound = np.full((1, 3, 4, 4), 0.5, np.float32), np.full((1, 1, 4, 4), 0.25, np.float32)
+    delta = engine.perturb(image, bound, CONFIG, on_step=lambda *_: None, should_stop=lambda: False)
+    np.testing.assert_allclose(delta[0, 0], np.tile([-0.25, 0, 0.25, -0.25], (4, 1)))  # grey 0 counts as 1
+
+
+def test_graphs_can_come_from_those_that_keep_them(whole):
+    asked: list[str] = []
+
+    def load(name: str) -> StandIn:
+        asked.append(name)
+        return StandIn(name)
+
+    load_engine(whole, "gradient", load=load)
+    assert asked == ["b", "a"]
+
+
+@pytest.mark.parametrize("name", ["gradient", "universal", "none"])
+def test_an_engine_that_the_bundle_lacks_is_refused_and_the_others_are_named(make_bundle, name):
+    with pytest.raises(BundleError, match=rf"engine {name}: expected one that the bundle has \(generator\)"):
+        load_engine(make_bundle({"writer": "generator"}), name)
+
+
+def test_a_bundle_without_engines_is_refused(make_bundle):
+    with pytest.raises(BundleError, match=r"\(none\)"):
+        engine_within(make_bundle({"shown": None}), 1, 1, CONFIG)
+
+
+# By time: a call of a gradient graph takes a tenth of a second here, and a megapixel's other work 1.5 calls
+
+
+@pytest.mark.parametrize(
+    ("seconds", "megapixels", "steps"),
+    [
+        (60, 1, 20),  # never more than the config has
+        (1.86, 1, 16),  # (1.86 - 0.15) / 0.1 = 17 calls, one of which looks at the photo
+        (1.86, 4, 11),  # (1.86 - 0.6) / 0.1 = 12
+        (0.36, 1, 1),  # (0.36 - 0.15) / 0.1 = 2
+    ],
+)
+def test_the_gradient_engine_takes_the_steps_that_it_has_time_for(whole, seconds, megapixels, steps):
+    engine, config = engine_within(whole, seconds, megapixels, CONFIG, now=clock(0.1))
+    assert engine.name == "gradient"
+    assert config.steps == steps
+    assert config.stride == pytest.approx(min(1, 0.15 * 20 / steps))  # fewer steps, each as much longer
+    assert config.budget_levels == 4
+
+
+def test_where_not_even_one_call_fits_the_universal_perturbation_is_laid_over(whole):
+    engine, config = engine_within(whole, 0.1, 1, CONFIG, now=clock(0.1))
+    assert (engine.name, config) == ("universal", CONFIG)
+
+
+def test_the_gradient_engine_alone_takes_what_few_steps_there_are(make_bundle):
+    engine, config = engine_within(make_bundle({"a": "gradient"}), 0.1, 1, CONFIG, now=clock(0.1))
+    assert (engine.name, config.steps, config.stride) == ("gradient", 1, 1)
+
+
+def test_a_bundle_without_gradients_gives_the_next_strongest(make_bundle):
+    bundle = make_bundle({"writer": "generator"}, universal=True)
+    engine, config = engine_within(bundle, 60, 1, CONFIG, now=clock(0.1))
+    assert (engine.name, config) == ("generator", CONFIG)
