@@ -11,29 +11,38 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A stamp says that an install is done and newer than the two files that decide on it.
 LIGHT := $(VENV)/light.stamp
+APP := $(VENV)/app.stamp
 FULL := $(VENV)/full.stamp
 
 # A .venv that was copied or moved here still runs the code of its old place, so the stamps name their place.
 ifneq ($(shell cat $(LIGHT) 2>/dev/null),$(CURDIR))
-$(LIGHT) $(FULL): FORCE
+$(LIGHT) $(APP) $(FULL): FORCE
 endif
 
 # Threads that wait for work sleep: spinning, they stall everything as soon as another program wants a core.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help demo test lint bench bundle clean FORCE
+.PHONY: help demo app screenshots test lint bench bundle clean FORCE
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     cloak a photo with the bundle in this repo and show what happened'
+	@echo 'make app      start the app in a window (installs Kivy)'
 	@echo 'make test     ruff, pyright and all tests (installs the desk tools: torch and others)'
 	@echo 'make lint     ruff and pyright alone'
 	@echo 'make bench    latency and memory of the graphs in the bundle (ARGS="--threads 1,2")'
 	@echo 'make bundle   export the bundle anew into mobile_app/bundle'
+	@echo 'make screenshots  draw docs/screens anew, without a display'
 	@echo 'make clean    remove .venv, caches and build outputs'
 
 demo: $(LIGHT)
 	$(BIN)/petalveil demo $(ARGS)
+
+app: $(APP)
+	$(BIN)/petalveil app $(ARGS)
+
+screenshots: $(FULL)
+	$(BIN)/python -m tests.mobile_app.ui.screenshots $(ARGS)
 
 bench: $(LIGHT)
 	$(BIN)/petalveil bench $(ARGS)
@@ -66,6 +75,13 @@ $(LIGHT): pyproject.toml constraints.txt
 	$(make_venv)
 	@echo 'installing the light set into $(VENV): once, and again only when pyproject.toml or constraints.txt change'
 	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@echo '$(CURDIR)' > $@
+
+$(APP): pyproject.toml constraints.txt
+	$(make_venv)
+	@echo 'installing the light set and Kivy into $(VENV)'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[app]'
+	@echo '$(CURDIR)' > $(LIGHT)
 	@echo '$(CURDIR)' > $@
 
 # torchattacks comes without what it asks for: an old version of requests that it never imports (see pyproject.toml).

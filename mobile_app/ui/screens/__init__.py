@@ -1,0 +1,1 @@
+"""The pages: one module each, found by its name; see mobile_app.ui for how one is made."""
