@@ -444,6 +444,7 @@ def test_a_bundle_of_a_later_schema_or_without_the_engine_is_refused(run, make_p
     shutil.copytree(DEFAULT_ROOT, bundle)
     manifest = json.loads((bundle / "manifest.json").read_text())
     manifest["graphs"] = {name: {**entry, "engine": None} for name, entry in manifest["graphs"].items()}
+    manifest["universal"] = None
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     result = run("cloak", make_photo("a.jpg"), "-o", "out", "--bundle", bundle)
     assert (result.code, result.err.count("\n")) == (1, 1)

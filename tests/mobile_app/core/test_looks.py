@@ -26,8 +26,8 @@ class Fixed:
 
 
 def drawn(size: tuple[int, int], centre: tuple[float, float], zoom: float, **shares) -> Look:
-    """A look of a known zoom, 0.5 to 1.1."""
-    return draw_look(size, SIDE_PX, centre, Fixed((zoom - 0.5) / 0.6, **shares))  # pyright: ignore[reportArgumentType]
+    """A look of a known zoom, whatever the range that looks are drawn from: 0.7 to 1.2."""
+    return draw_look(size, SIDE_PX, centre, Fixed((zoom - 0.7) / 0.5, **shares))  # pyright: ignore[reportArgumentType]
 
 
 def ramp(size: tuple[int, int]) -> np.ndarray:
@@ -120,8 +120,8 @@ def test_looks_differ_in_size_and_side_and_the_same_chance_gives_the_same_look()
     looks = [draw_look((40, 40), SIDE_PX, (20, 20), rng) for _ in range(200)]
     across = np.stack([look.at(ramp((40, 40)))[0, 0, 0] for look in looks])  # the columns that are read
     pixels_a_pixel = np.abs(np.diff(across, axis=1)).mean(1)
-    assert 1 / 1.1 - 1e-4 <= pixels_a_pixel.min() < 0.95
-    assert 1.9 < pixels_a_pixel.max() <= 2 + 1e-4
+    assert 1 / 1.2 - 1e-4 <= pixels_a_pixel.min() < 0.9
+    assert 1.35 < pixels_a_pixel.max() <= 1 / 0.7 + 1e-4
     assert 70 < (across[:, 0] > across[:, -1]).sum() < 130  # about half are mirrored
     again = draw_look((40, 40), SIDE_PX, (20, 20), np.random.default_rng(0))
     np.testing.assert_array_equal(again.columns, looks[0].columns)
