@@ -1,4 +1,5 @@
-"""The command `python -m export`: `gradient` writes one gradient graph, `bundle` makes the bundle that ships."""
+"""The command `python -m export`: `gradient` writes one gradient graph, `bundle` makes the bundle that ships,
+`stage` the folder that a phone build takes."""
 
 from __future__ import annotations
 
@@ -67,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
             help=f"what `python -m training {kind}` made (default: as it is in mobile_app/bundle)",
         )
     bundle.set_defaults(run=_bundle)
+    staging = commands.add_parser("stage", help="put app and bundle into a folder that buildozer or kivy-ios takes")
+    staging.add_argument("--out", type=Path, default=Path("build/app"), metavar="FOLDER", help="default: build/app")
+    staging.set_defaults(run=_stage)
     return parser
 
 
@@ -98,6 +102,13 @@ def _bundle(options: argparse.Namespace) -> int:
         generator=options.generator,
         universal=options.universal,
     )
+    return 0
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from export.stage import stage
+
+    print(f"{len(stage(options.out))} files in {options.out}; go on there with `buildozer android debug`")
     return 0
 
 
