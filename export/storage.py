@@ -35,19 +35,8 @@ def round_to_half(model: ir.Model) -> None:
             half = weights.astype(np.float16)
         if not np.isfinite(half).all():
             continue
-        stored = ir.Value(
-            name=f"{name}_half",
-            shape=value.shape,
-            type=ir.TensorType(ir.DataType.FLOAT16),
-            const_value=ir.tensor(half, name=f"{name}_half"),
-        )
-        graph.register_initializer(stored)
-        cast = ir.node("Cast", [stored], {"to": int(ir.DataType.FLOAT)})
-        cast.outputs[0].shape, cast.outputs[0].type = value.shape, value.type
-        graph.insert_before(graph[0], cast)
-        value.replace_all_uses_with(cast.outputs[0])
-        del graph.initializers[name]
-        cast.outputs[0].name = cast.name = f"{name}_single"
+        stored = _constant(graph, f"{name}_half", half)
+        _replace(graph, value, ir.node("Cast", [stored], {"to": int(ir.DataType.FLOAT)}))
 
 
 def round_to_bytes(model: ir.Model) -> None:
@@ -69,12 +58,18 @@ def round_to_bytes(model: ir.Model) -> None:
         scale = np.maximum(np.abs(rows).max(1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
         levels = np.rint(rows / scale[:, None]).astype(np.int8).reshape(weights.shape)
         stored, scales = _constant(graph, f"{name}_int8", levels), _constant(graph, f"{name}_scale", scale)
-        cast = ir.node("DequantizeLinear", [stored, scales], {"axis": 0})
-        cast.outputs[0].shape, cast.outputs[0].type = value.shape, value.type
-        graph.insert_before(graph[0], cast)
-        value.replace_all_uses_with(cast.outputs[0])
-        del graph.initializers[name]
-        cast.outputs[0].name = cast.name = f"{name}_single"
+        _replace(graph, value, ir.node("DequantizeLinear", [stored, scales], {"axis": 0}))
+
+
+def _replace(graph: ir.Graph, weights: ir.Value, cast: ir.Node) -> None:
+    """Let all that read the weights read what `cast` makes of their stored form."""
+    output = cast.outputs[0]
+    output.shape, output.type = weights.shape, weights.type
+    graph.insert_before(graph[0], cast)
+    weights.replace_all_uses_with(output)
+    name = weights.name or ""
+    del graph.initializers[name]
+    output.name = cast.name = f"{name}_single"
 
 
 def _constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:

@@ -95,7 +95,9 @@ class GradientEngine:
             if self._is_posted(step) and self._posting_quality is not None:
                 changed = _as_posted(changed, self._posting_quality)
             graph = self._graphs[visit % len(self._graphs)]
-            grad = smoothed(_of_brightness(self._gradient(graph, changed, look, label)), config.smoothing_px)
+            # A change of brightness is equal in all channels: one is blurred, and then stands for each of them.
+            grad = smoothed(self._gradient(graph, changed, look, label).mean(1, keepdims=True), config.smoothing_px)
+            grad = np.repeat(grad, image.shape[1], axis=1)
             delta, velocity = take_step(delta, grad, velocity, image=image, bound=bound, config=config)
             if (visit + 1) % visits == 0:
                 on_step(step + 1, config.steps)
@@ -179,8 +181,3 @@ def _of_one_channel(delta: Array) -> Array:
 
 def _as_posted(image: Array, quality: int) -> Array:
     return from_uint8(recompress(to_uint8(image), quality=quality))
-
-
-def _of_brightness(grad: Array) -> Array:
-    """The gradient with respect to a change that is equal in all channels, repeated for each of them."""
-    return np.repeat(grad.mean(1, keepdims=True), grad.shape[1], axis=1)

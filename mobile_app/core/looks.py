@@ -52,11 +52,11 @@ def draw_look(size: tuple[int, ...], side_px: int, centre: tuple[float, float], 
 def _look(
     size: tuple[int, ...], side_px: int, *, zoom: tuple[float, float], centre: tuple[float, float], mirrored: bool
 ) -> Look:
-    rows, columns = (_sampling(size[axis], side_px, zoom[axis], centre[axis]) for axis in (0, 1))
+    rows, columns = (sampling(size[axis], side_px, zoom[axis], centre[axis]) for axis in (0, 1))
     return Look(rows=rows, columns=columns[::-1] if mirrored else columns)
 
 
-def _sampling(length: int, side_px: int, zoom: float, centre: float) -> NDArray[np.float32]:
+def sampling(length: int, side_px: int, zoom: float, centre: float) -> NDArray[np.float32]:
     """(side_px, length): bilinear resampling along one axis; row i reads around centre + (i - side / 2) / zoom."""
     position = np.clip((np.arange(side_px) + 0.5 - side_px / 2) / zoom + centre - 0.5, 0, length - 1)
     low = np.minimum(position.astype(int), length - 2)

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobile_app.core.files import write_whole
+from mobile_app.core.looks import sampling
 from mobile_app.core.posting import recompress
 from mobile_app.core.preprocess import from_uint8, to_uint8
 from training.data.natural import Views, read_views
@@ -276,15 +277,8 @@ def _as_seen(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _sampling(side: int, zoom: float, shift: float) -> Tensor:
-    """(side, S): bilinear resampling along one axis; the rim is repeated."""
-    position = (torch.arange(side) - (side - 1) / 2) / (zoom * side / SIZE_PX) + (SIZE_PX - 1) / 2 + shift
-    position = position.clamp(0, SIZE_PX - 1)
-    low = position.floor().long().clamp(max=SIZE_PX - 2)
-    share = position - low
-    matrix = torch.zeros(side, SIZE_PX)
-    matrix[torch.arange(side), low] = 1 - share
-    matrix[torch.arange(side), low + 1] = share
-    return matrix
+    """(side, S): the whole side, `zoom` times as large and shifted by so many pixels."""
+    return torch.from_numpy(sampling(SIZE_PX, side, zoom * side / SIZE_PX, SIZE_PX / 2 + shift))
 
 
 class _Labels:
