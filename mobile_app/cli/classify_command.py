@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from mobile_app.cli.console import Console
 from mobile_app.cli.explained import Explainer
-from mobile_app.cli.models import FLOWERS, RECOGNISER, Recogniser, classifiers, load_recogniser, open_bundle
+from mobile_app.cli.models import open_bundle
 from mobile_app.cli.report import as_json
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.classify import Classification
 from mobile_app.core.errors import PetalveilError, PhotoError
 from mobile_app.core.photo import decode
+from mobile_app.core.recogniser import FLOWERS, OBJECTS, Recogniser, classifiers, load_recogniser
 
 AUTO = "auto"
 
@@ -56,7 +57,7 @@ def to_ask(bundle: Bundle, model: str) -> list[str]:
     if model != AUTO:
         return [model]
     flowers = [name for name in (FLOWERS, f"{FLOWERS}.int8") if name in classifiers(bundle)]
-    return [*flowers[:1], RECOGNISER]
+    return [*flowers[:1], OBJECTS]
 
 
 def look(rgb_hwc: NDArray[np.uint8], recognisers: Sequence[Recogniser], top: int) -> tuple[Recogniser, Classification]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mobile_app.cli import preview, report
 from mobile_app.cli.console import Console
 from mobile_app.cli.journal import Entry, Journal, sha256_of_file, sha256_of_json
-from mobile_app.cli.models import Recogniser, load_recogniser, open_bundle
+from mobile_app.cli.models import open_bundle
 from mobile_app.cli.protect import Protected, Settings, captions, choose, measured, opened, protect
 from mobile_app.cli.targets import Job, Originals, Plan, make_folder, plan
 from mobile_app.core.bundle import Bundle
@@ -25,6 +25,7 @@ from mobile_app.core.errors import BundleError, OutputError, PetalveilError
 from mobile_app.core.files import write_whole
 from mobile_app.core.loading import engines_of
 from mobile_app.core.photo import EncodeConfig, decode
+from mobile_app.core.recogniser import Recogniser, load_recogniser
 from mobile_app.core.step import StepConfig, with_steps
 
 _FEW = 20  # photos that get a line each

@@ -12,13 +12,14 @@ from typing import Any
 from mobile_app.cli import preview, report
 from mobile_app.cli.console import Console
 from mobile_app.cli.journal import Journal, sha256_of_file, sha256_of_json
-from mobile_app.cli.models import load_recogniser, open_bundle
+from mobile_app.cli.models import open_bundle
 from mobile_app.cli.protect import Settings, captions, choose, measured, protect
 from mobile_app.cli.targets import CLOAKED, make_folder
 from mobile_app.core.errors import OutputError
 from mobile_app.core.files import write_whole
 from mobile_app.core.memory import peak_mb
 from mobile_app.core.photo import decode
+from mobile_app.core.recogniser import load_recogniser
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "coffee.jpg"
 _POSTED = {  # rows of the table

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mobile_app.cli.models import Recogniser
 from mobile_app.cli.targets import Originals, make_folder
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.classify import Classification
 from mobile_app.core.errors import BundleError, OutputError
 from mobile_app.core.explain import explain, gradient_evidence
 from mobile_app.core.files import write_whole
+from mobile_app.core.recogniser import Recogniser
 from mobile_app.core.runtime import Graph, load_graph
 
 SUFFIX = ".explained.png"

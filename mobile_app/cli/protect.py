@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mobile_app import __version__
 from mobile_app.cli import preview, report
-from mobile_app.cli.models import Recogniser
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import MEDIUM, cloak
 from mobile_app.core.engines import Engine
@@ -22,6 +21,7 @@ from mobile_app.core.loading import engine_within, load_engine
 from mobile_app.core.photo import KEEP, EncodeConfig, Photo, decode, encode, encoded_format
 from mobile_app.core.platforms import Platform
 from mobile_app.core.quality import largest_change_levels
+from mobile_app.core.recogniser import Recogniser
 from mobile_app.core.resize import brought_down
 from mobile_app.core.step import StepConfig
 

@@ -6,12 +6,12 @@ species.json, and what to do about a poison from poison.json. Every text is ther
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mobile_app.core.articles import LANGUAGES, LEVELS, WHOM, Advice, Article, Both, Fact, Library, LookAlike, Source
+from mobile_app.core.content import read_object
 from mobile_app.core.errors import BundleError
 from mobile_app.core.species import load_species
 
@@ -23,14 +23,14 @@ Names = Mapping[str, tuple[str | None, str, str | None]]
 def load_library(root: Path = DEFAULT_ROOT) -> Library:
     """Read and check everything. Raises: BundleError naming the file and the entry that is wrong."""
     species = load_species(root / "species.json")
-    sources = {name: _source(name, row) for name, row in _read(root / "sources.json").items()}
-    advice = {level: _advice(row, f"poison.json: {level}") for level, row in _read(root / "poison.json").items()}
+    sources = {name: _source(name, row) for name, row in read_object(root / "sources.json").items()}
+    advice = {level: _advice(row, f"poison.json: {level}") for level, row in read_object(root / "poison.json").items()}
     if set(advice) != set(LEVELS):
         raise BundleError(f"poison.json: expected the levels {', '.join(LEVELS)}, found {', '.join(advice)}")
     articles = {}
     for name, names in species.items():
         path = root / "articles" / f"{name}.json"
-        row = _read(path)
+        row = read_object(path)
         articles[name] = _article(
             name, row, {one: (them.latin, them.english, them.zh) for one, them in species.items()}
         )
@@ -155,13 +155,3 @@ def _refuse_unknown_sources(
     unused = sorted(set(sources) - {key for keys in cited.values() for key in keys})
     if unused:
         raise BundleError(f"sources.json: nothing cites {unused[0]}; remove it or cite it")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path.name}: cannot be read ({error}); restore the file") from error
-    if not isinstance(content, dict) or not content:
-        raise BundleError(f"{path.name}: expected an object with entries; restore the file")
-    return content

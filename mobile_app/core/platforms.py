@@ -9,11 +9,11 @@ is JSON:
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobile_app.core.content import read_object
 from mobile_app.core.errors import BundleError
 
 if TYPE_CHECKING:  # so that a command's help needs no NumPy
@@ -51,13 +51,7 @@ class Platform:
 
 def load_platforms(path: Path = DEFAULT_PATH) -> dict[str, Platform]:
     """Every preset by its name, in the order of the file. Raises: BundleError naming the field that is wrong."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path.name}: the presets cannot be read ({error}); restore the file") from error
-    if not isinstance(content, dict) or not content:
-        raise BundleError(f"{path.name}: expected an object with an entry a preset; restore the file")
-    return {name: _platform(path.name, name, fields) for name, fields in content.items()}
+    return {name: _platform(path.name, name, fields) for name, fields in read_object(path).items()}
 
 
 def _platform(file: str, name: str, fields: Any) -> Platform:

@@ -37,9 +37,13 @@ def recompress(
         return np.array(posted)
 
 
+def size_within(size_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
+    """(width, height) with the longer side brought down to long_side_px, in proportion; smaller sizes stay."""
+    width, height = (max(1, round(side * min(1, long_side_px / max(size_px)))) for side in size_px)
+    return width, height
+
+
 def _shrunk(image: Image.Image, long_side_px: int | None) -> Image.Image:
-    longest = max(image.size)
-    if long_side_px is None or longest <= long_side_px:
+    if long_side_px is None or max(image.size) <= long_side_px:
         return image
-    width, height = (max(1, round(side * long_side_px / longest)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    return image.resize(size_within(image.size, long_side_px), Image.Resampling.LANCZOS)

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 from mobile_app.core.metadata import Metadata
 from mobile_app.core.photo import Photo
 from mobile_app.core.pixels import Pixels
+from mobile_app.core.posting import size_within
 from mobile_app.core.preprocess import averaged_down
 
 _GAP = 3  # what is more than this many times too large is first averaged down, with no copy of the whole photo
@@ -25,15 +26,14 @@ def brought_down(photo: Photo, long_side_px: int) -> Photo:
     """
     if long_side_px < 1:
         raise ValueError(f"long_side_px: expected 1 or more, got {long_side_px}")
-    longest = max(photo.size_px)
-    if longest <= long_side_px:
+    if max(photo.size_px) <= long_side_px:
         return photo
-    width, height = (max(1, round(side * long_side_px / longest)) for side in photo.size_px)
+    size_px = size_within(photo.size_px, long_side_px)
     return dataclasses.replace(
         photo,
-        rgb_hwc=_resized(photo.rgb_hwc, (width, height)),
-        alpha_hw=None if photo.alpha_hw is None else _resized_alpha(photo.alpha_hw, (width, height)),
-        metadata=_with_size(photo.metadata, (width, height)),
+        rgb_hwc=_resized(photo.rgb_hwc, size_px),
+        alpha_hw=None if photo.alpha_hw is None else _resized_alpha(photo.alpha_hw, size_px),
+        metadata=_with_size(photo.metadata, size_px),
     )
 
 

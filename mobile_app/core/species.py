@@ -5,13 +5,13 @@ Where an id covers a whole genus (roses, irises), the Latin name is that of the 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobile_app.core.content import read_object
 from mobile_app.core.errors import BundleError
 
 DEFAULT_PATH = Path(__file__).parent.parent / "content" / "species.json"
@@ -32,15 +32,7 @@ class Species:
 
 def load_species(path: Path = DEFAULT_PATH) -> dict[str, Species]:
     """Every species by its id. Raises: BundleError naming the entry that is wrong."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(
-            f"{path.name}: the names of the flowers cannot be read ({error}); restore the file"
-        ) from error
-    if not isinstance(content, dict) or not content:
-        raise BundleError(f"{path.name}: expected an object with an entry a flower; restore the file")
-    found = {name: _checked(path.name, name, names) for name, names in content.items()}
+    found = {name: _checked(path.name, name, names) for name, names in read_object(path).items()}
     for field in _FIELDS:
         _refuse_equal(path.name, field, [getattr(species, field) for species in found.values()])
     return found

@@ -5,42 +5,16 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mobile_app.core.bundle import Bundle, GraphEntry, load_bundle
-from mobile_app.core.classify import Classification, classify
+from mobile_app.core.bundle import Bundle, load_bundle
+from mobile_app.core.recogniser import FLOWERS, OBJECTS, Recogniser, load_recogniser
 from mobile_app.core.runtime import Graph, load_graph
-from mobile_app.core.species import Species, load_species, named
 
 if TYPE_CHECKING:
     from mobile_app.ui.app import PetalveilApp
 
-OBJECTS, FLOWERS = "objects", "flowers"
 MOST_THREADS = 4  # more make a phone hot, and hardly faster
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recogniser:
-    """A classifier with the names of its classes."""
-
-    entry: GraphEntry
-    graph: Graph
-    labels: tuple[str, ...]  # as the bundle has them: English names of things, ids of species
-    species: tuple[Species, ...] = ()  # one a label, for flowers
-
-    def look(self, rgb_hwc: Any, top: int = 5) -> Classification:
-        """What (H, W, 3) uint8 shows."""
-        entry = self.entry
-        return classify(
-            rgb_hwc,
-            self.graph,
-            self.labels,
-            top=top,
-            unsure_below=entry.unsure_below,
-            crop=entry.crop,
-            has_other=entry.has_other,
-        )
 
 
 class Graphs:
@@ -67,10 +41,7 @@ class Graphs:
     def recogniser(self, name: str) -> Recogniser:
         """A classifier of the bundle. Raises: BundleError, GraphError."""
         if name not in self._recognisers:
-            entry, labels = self.bundle().entry(name), tuple(self.bundle().labels(name))
-            known = load_species() if entry.species else {}
-            species = tuple(named(label, known) for label in labels) if entry.species else ()
-            self._recognisers[name] = Recogniser(entry=entry, graph=self.graph(name), labels=labels, species=species)
+            self._recognisers[name] = load_recogniser(self.bundle(), name, ids=True, load=self.graph)
         return self._recognisers[name]
 
     def recognisers(self) -> list[Recogniser]:

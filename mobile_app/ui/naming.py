@@ -67,7 +67,7 @@ class Naming:
 
             rgb_hwc = decode(path).rgb_hwc
             recogniser = graphs.recogniser(FLOWERS)
-            found = as_recognition(rgb_hwc, recogniser.look(rgb_hwc), recogniser.entry.crop)
+            found = as_recognition(rgb_hwc, recogniser.look(rgb_hwc), recogniser.crop)
             if keep_as is not None or task.should_stop():
                 return found, keep_as, ""
             (species, confidence), version = found.best, graphs.bundle().version

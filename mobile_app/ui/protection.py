@@ -20,16 +20,13 @@ if TYPE_CHECKING:
     from mobile_app.ui.app import PetalveilApp
     from mobile_app.ui.graphs import Graphs
 
-STRONGEST = "gradient"  # what every bundle has
+STRONGEST = "gradient"  # until the bundle has been asked
 
 
 def open_engine(graphs: Graphs, name: str) -> Engine:
     """The engine of a name. The one place of the app that makes engines. Raises: BundleError, GraphError."""
-    from mobile_app.core.engines import GradientEngine
-    from mobile_app.core.loading import engines_of, load_engine
+    from mobile_app.core.loading import load_engine
 
-    if not engines_of(graphs.bundle()):  # it was made before bundles said which graphs belong to an engine
-        return GradientEngine([graphs.graph("objects.gradient")])
     return load_engine(graphs.bundle(), name, load=graphs.graph)
 
 
@@ -37,7 +34,7 @@ def known_engines(graphs: Graphs) -> tuple[str, ...]:
     """What the bundle has, the strongest first. Raises: BundleError."""
     from mobile_app.core.loading import engines_of
 
-    return engines_of(graphs.bundle()) or (STRONGEST,)
+    return engines_of(graphs.bundle())
 
 
 @dataclass(frozen=True, kw_only=True)

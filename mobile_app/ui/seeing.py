@@ -9,7 +9,8 @@ from mobile_app.core.errors import BundleError
 from mobile_app.core.platforms import Platform, load_platforms
 
 if TYPE_CHECKING:
-    from mobile_app.ui.graphs import Graphs, Recogniser
+    from mobile_app.core.recogniser import Recogniser
+    from mobile_app.ui.graphs import Graphs
 
 
 USUAL = Platform(name="long-1080-q75", long_side_px=1080, quality=75, subsampling="4:2:0", note="the app itself")
@@ -39,7 +40,7 @@ def see(before: Any, after: Any, graphs: Graphs, posting: Platform) -> list[dict
         first = _guess(recogniser, before)
         if recogniser.species and first["unsure"]:
             continue
-        row = {"by": recogniser.entry.name, "before": first, "after": _guess(recogniser, after)}
+        row = {"by": recogniser.name, "before": first, "after": _guess(recogniser, after)}
         rows.append({**row, "posted": {posting.name: _guess(recogniser, posted(after, posting))}})
     return rows
 

@@ -20,9 +20,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mobile_app.cli.models import Recogniser, load_recogniser
 from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
 from mobile_app.core.photo import decode
+from mobile_app.core.recogniser import Recogniser, load_recogniser
 from tests.benchmarks.machine import machine
 from training.data.flowers import PhotoSet, load_flowers
 from training.evaluate.classifier import expected_calibration_error

@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mobile_app.cli.models import RECOGNISER
 from mobile_app.core.bundle import load_bundle
 from mobile_app.core.errors import PetalveilError
 from mobile_app.core.preprocess import to_network_input
+from mobile_app.core.recogniser import OBJECTS
 from mobile_app.core.runtime import load_graph
 from training.errors import TrainingError
 from training.evaluate.success import Answer
@@ -124,7 +124,7 @@ def _open(name: str, shared: Path, *, may_download: bool) -> Judge:
 
 def _shipped() -> Judge:
     bundle = load_bundle()
-    graph, entry = load_graph(bundle.path(RECOGNISER)), bundle.entry(RECOGNISER)
+    graph, entry = load_graph(bundle.path(OBJECTS)), bundle.entry(OBJECTS)
 
     def scores(images: Array) -> Array:
         return np.concatenate([graph.run({"image": image[None]})["logits"] for image in images])

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from mobile_app.cli.classify_command import look
-from mobile_app.cli.models import load_recogniser
 from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
 from mobile_app.core.classify import Classification, Guess
+from mobile_app.core.recogniser import load_recogniser
 
 onnx = pytest.importorskip("onnx", reason="needs onnx, which `make test` installs")
 

@@ -92,7 +92,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(BundleError, match=r"^none\.json: the presets cannot be read"):
+    with pytest.raises(BundleError, match=r"^none\.json: cannot be read"):
         load_platforms(tmp_path / "none.json")
 
 

@@ -60,8 +60,8 @@ def test_an_id_that_is_not_listed_goes_by_itself():
         ({"daisy": {**GOOD, "english": " daisy"}}, "daisy: expected a name as english"),
         ({"Daisy": GOOD}, "expected an id of small letters"),
         ({"daisy": GOOD, "rose": {**GOOD, "english": "rose", "zh": "蔷薇"}}, "latin: Bellis perennis stands for two"),
-        ({}, "expected an object with an entry a flower"),
-        ([], "expected an object with an entry a flower"),
+        ({}, "expected an object with entries"),
+        ([], "expected an object with entries"),
     ],
 )
 def test_a_wrong_list_is_refused_by_the_entry(tmp_path: Path, content, words):

@@ -63,6 +63,13 @@ def test_the_options_of_a_run_are_the_fields_of_its_config() -> None:
         (["comreadv-table", "--models", "no.pt"], "no.pt: expected a compression model, found no file"),
         (["comreadv-table", "--attacks", "pgd"], "attacks: expected some of fgsm, bim, mi_fgsm"),
         (["comreadv-table", "--codecs", "gif"], "codec 'gif': expected jpeg:QUALITY"),
+        (["universal", "--photos", "x", "--steps", "0"], "steps: expected 1 to 10000000, got 0"),
+        (["generator", "--photos", "x", "--margin", "-1"], "margin: expected 0 to 100, got -1.0"),
+        (["universal", "--photos", "x", "--surrogates", "net"], "surrogates: expected some of lite0, lite1"),
+        (
+            ["universal", "--photos", "x", "--surrogates", "darknet_tiny", "--shared", "none"],
+            "darknet_tiny.py: missing",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

@@ -72,33 +72,6 @@ def test_options_reach_the_run(told: dict[str, Any], tmp_path: Path, capsys: pyt
     assert f"written: {tmp_path / 'model.pt'}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["universal", "--photos", "x", "--steps", "0"], "steps: expected 1 to 10000000, got 0"),
-        (["generator", "--photos", "x", "--margin", "-1"], "margin: expected 0 to 100, got -1.0"),
-        (["universal", "--photos", "x", "--surrogates", "resnet9000"], "surrogates: expected some of lite0, lite1"),
-        (
-            ["universal", "--photos", "x", "--surrogates", "darknet_tiny", "--shared", "none"],
-            "darknet_tiny.py: missing",
-        ),
-    ],
-)
-def test_what_is_wrong_is_one_sentence(
-    arguments: list[str],
-    words: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.startswith("training: ")
-    assert error.count("\n") == 1
-
-
 def test_a_folder_of_photos_that_is_not_there_is_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
