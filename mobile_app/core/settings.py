@@ -28,13 +28,14 @@ class Settings:
     strength: str = "medium"
     engine: str = "gradient"
     posting: str = ""  # id of a preset of simulated posting; empty: the first
+    keeps_flowers: bool = True  # a recognised flower goes into the list, with a thumbnail
     knows_app: bool = False  # the explanation of the first run was read
 
     def __post_init__(self) -> None:
         for name, known in (("language", LANGUAGES), ("theme", THEMES), ("strength", STRENGTHS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name, kind in (("engine", str), ("posting", str), ("knows_app", bool)):
+        for name, kind in (("engine", str), ("posting", str), ("keeps_flowers", bool), ("knows_app", bool)):
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name}: expected a {kind.__name__}, got {getattr(self, name)!r}")
 

@@ -16,11 +16,18 @@ from typing import Any, Generic, TypeVar
 
 from kivy.clock import Clock
 
-from mobile_app.core.errors import PetalveilError
+from mobile_app.core.errors import BundleError, GraphError, OutputError, PetalveilError, PhotoError
 
 T = TypeVar("T")
 Sentences = Callable[..., str]
 
+# The sentences of core are English; a catalogue of another language puts one of its own before them.
+_KINDS = {
+    PhotoError: "photo_error",
+    OutputError: "output_error",
+    BundleError: "bundle_error",
+    GraphError: "graph_error",
+}
 SWITCH_SECONDS = 0.0005  # Python's own is 0.005
 
 
@@ -125,7 +132,8 @@ class Worker:
 def describe(error: BaseException, sentence: Sentences) -> str:
     """An error as a sentence with a way on."""
     if isinstance(error, PetalveilError):
-        return str(error)
+        kind = next((name for kind, name in _KINDS.items() if isinstance(error, kind)), None)
+        return str(error) if kind is None else sentence(f"common.{kind}", reason=str(error))
     if isinstance(error, MemoryError):
         return sentence("common.no_memory")
     if isinstance(error, OSError):

@@ -58,7 +58,7 @@ class Naming:
 
     def _begin(self, path: Path, keep_as: int | None) -> None:
         app, herbarium = self.app, self.app.model(Herbarium)
-        graphs, now = app.model(Graphs), herbarium.clock()
+        graphs, now, keeps = app.model(Graphs), herbarium.clock(), app.settings.keeps_flowers
         if self._task is not None:
             self._task.cancel()
 
@@ -68,7 +68,7 @@ class Naming:
             rgb_hwc = decode(path).rgb_hwc
             recogniser = graphs.recogniser(FLOWERS)
             found = as_recognition(rgb_hwc, recogniser.look(rgb_hwc), recogniser.crop)
-            if keep_as is not None or task.should_stop():
+            if keep_as is not None or not keeps or task.should_stop():
                 return found, keep_as, ""
             (species, confidence), version = found.best, graphs.bundle().version
             try:

@@ -56,12 +56,16 @@ class SettingsScreen(Screen):
             )
             for name, icon, size in _stored(self.app.data)
         ]
+        keeping = [(name, self.t(f"settings.keeps_flowers_{name}")) for name in ("yes", "no")]
+        keeps = "yes" if self.app.settings.keeps_flowers else "no"
         erase = TextButton(self.theme, self.t("settings.erase"), self._ask_to_erase, kind="outline", icon="trash")
         return Card(
             self.theme,
             Text(self.theme, self.t("settings.stored"), "heading"),
             Text(self.theme, self.t("settings.stored_text"), "small", colour="soft"),
             *rows,
+            Text(self.theme, self.t("settings.keeps_flowers"), "small", colour="soft"),
+            Segmented(self.theme, keeping, keeps, lambda chosen: self.app.change(keeps_flowers=chosen == "yes")),
             erase,
             gap=12,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kivy.clock import Clock
 
-from mobile_app.core.errors import PhotoError
+from mobile_app.core.errors import BundleError, GraphError, OutputError, PetalveilError, PhotoError
 from mobile_app.ui.background import Worker
 
 
@@ -33,7 +33,11 @@ def test_results_come_in_order_on_the_thread_that_asked(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (PhotoError("a.jpg: damaged; get a fresh copy"), "a.jpg: damaged; get a fresh copy"),
+        (PhotoError("a.jpg: damaged"), "common.photo_error {'reason': 'a.jpg: damaged'}"),
+        (OutputError("no space"), "common.output_error {'reason': 'no space'}"),
+        (BundleError("a.onnx: missing"), "common.bundle_error {'reason': 'a.onnx: missing'}"),
+        (GraphError("a.onnx: bad"), "common.graph_error {'reason': 'a.onnx: bad'}"),
+        (PetalveilError("of another kind"), "of another kind"),
         (MemoryError(), "common.no_memory"),
         (OSError(errno.ENOSPC, "No space left on device"), "common.system_error {'reason': 'No space left on device'}"),
     ],

@@ -50,6 +50,14 @@ def named(driver: Any, photo: Path) -> Any:
     return screen
 
 
+def test_a_photo_leaves_no_trace_where_the_settings_say_so(driver: Any, flower: Path) -> None:
+    driver.go("settings")
+    driver.tap(driver.app.t("settings.keeps_flowers_no"))
+    named(driver, flower)
+    assert model(driver).found is not None
+    assert store(driver).entries() == []
+
+
 @pytest.mark.parametrize(
     ("language", "theme", "size"),
     [("en", "light", (412, 915)), ("zh", "dark", (320, 640)), ("en", "dark", (800, 1280))],
