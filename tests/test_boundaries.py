@@ -21,12 +21,16 @@ ALLOWED = {
     "mobile_app": ("numpy", "PIL", "rich", "mobile_app"),
 }
 ALLOWED_IN_ONE_MODULE = {
-    "mobile_app.core.runtime": ("onnxruntime",),
+    "mobile_app.core.runtime.wheel": ("onnxruntime",),
     "mobile_app.ui.platform.android": ("android", "jnius"),
     "mobile_app.ui.platform.ios": ("pyobjus",),
     "export.quantise": ("onnxruntime.quantization",),
+    "export.check_tools": ("onnxruntime.tools",),
 }
-ALLOWED_INSIDE_A_FUNCTION = {"mobile_app.core.photo": ("pillow_heif",)}
+ALLOWED_INSIDE_A_FUNCTION = {
+    "mobile_app.core.photo": ("pillow_heif",),
+    "mobile_app.core.runtime.java": ("jnius", "jnius_config"),
+}
 
 # For the desk, what may not be imported.
 FORBIDDEN = {
@@ -65,6 +69,12 @@ def test_every_package_is_looked_at(root: Path) -> None:
         ("mobile_app.core.step", "def f():\n    import cv2"),
         ("mobile_app.core.step", "if TYPE_CHECKING:\n    from kivy.app import App"),
         ("mobile_app.core.step", "import onnxruntime"),
+        ("mobile_app.core.runtime", "import onnxruntime"),
+        ("mobile_app.core.runtime.capi", "def f():\n    import onnxruntime"),
+        ("mobile_app.core.runtime.wheel", "import jnius"),
+        ("mobile_app.core.runtime.java", "import jnius"),
+        ("mobile_app.core.runtime.capi", "def f():\n    import jnius"),
+        ("mobile_app.core.runtime.coreml", "def f():\n    import pyobjus"),
         ("mobile_app.core.step", "import importlib\nimportlib.import_module('onnx')"),
         ("mobile_app.core.step", "__import__('rich')"),
         ("mobile_app.core.step", "from mobile_app import ui"),
@@ -102,7 +112,8 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("mobile_app.core.step", "import numpy as np\nfrom pathlib import Path\nfrom PIL import Image"),
         ("mobile_app.core.step", "from mobile_app.core.errors import GraphError\nfrom mobile_app import __version__"),
         ("mobile_app.core.step", "from .errors import GraphError\nfrom . import photo"),
-        ("mobile_app.core.runtime", "import ctypes\nimport onnxruntime as ort"),
+        ("mobile_app.core.runtime.wheel", "import ctypes\nimport onnxruntime as ort"),
+        ("mobile_app.core.runtime.java", "def f():\n    from jnius import autoclass\n    import jnius_config"),
         ("mobile_app.core.photo", "def f():\n    from pillow_heif import register_heif_opener"),
         ("mobile_app.core.photo", "def f():\n    importlib.import_module('pillow_heif')"),
         ("mobile_app.ui.platform.android", "from jnius import autoclass"),

@@ -15,7 +15,7 @@ MANIFEST_SUFFIXES = {".spec", ".xml", ".plist", ".toml", ".json"}
 NETWORK = re.compile(r"\bINTERNET\b|NSAllowsArbitraryLoads|com\.apple\.security\.network")
 
 
-IMPORTERS = ("mobile_app.core.runtime", "export.quantise")
+IMPORTERS = ("mobile_app.core.runtime", "mobile_app.core.runtime.wheel", "export.quantise", "export.check_tools")
 
 
 @pytest.mark.parametrize("module", IMPORTERS)
@@ -54,14 +54,99 @@ import onnxruntime
 """
 
 
-def test_onnxruntime_is_imported_in_the_runtime_module_and_by_the_quantiser_alone(root: Path) -> None:
+@pytest.mark.parametrize("backend", ["wheel", "capi", "java"])
+def test_telemetry_is_off_before_any_runtime_loads_its_library(root: Path, tmp_path: Path, backend: str) -> None:
+    (tmp_path / "any.jar").write_bytes(b"")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "PETALVEIL_"))}
+    result = subprocess.run(
+        [sys.executable, "-c", _RECORD_WHAT_A_LIBRARY_SEES, backend],
+        cwd=root,
+        env={**environment, "PETALVEIL_ORT_JAR": str(tmp_path / "any.jar")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert set(result.stdout.split()) == {"1"}
+
+
+# What C's getenv says, as the library asks it, whenever something that may bring one is looked for. No Java is needed:
+# pyjnius is looked for and not found.
+_RECORD_WHAT_A_LIBRARY_SEES = """
+import ctypes, sys, types
+sys.path.insert(0, ".")
+getenv = ctypes.CDLL(None).getenv
+getenv.restype, getenv.argtypes = ctypes.c_char_p, [ctypes.c_char_p]
+CDLL = ctypes.CDLL
+
+def record():
+    print((getenv(b"ORT_DISABLE_TELEMETRY") or b"unset").decode())
+
+class Recorded(CDLL):
+    def __init__(self, name, *rest, **options):
+        record()
+        super().__init__(name, *rest, **options)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("onnxruntime", "jnius", "jnius_config"):
+            record()
+        if name in ("jnius", "jnius_config"):
+            raise ModuleNotFoundError(name)
+
+ctypes.CDLL = Recorded
+sys.meta_path.insert(0, Finder())
+from mobile_app.core.errors import GraphError
+from mobile_app.core.runtime import runtime_label
+try:
+    runtime_label(sys.argv[1])
+except GraphError:
+    pass
+"""
+
+
+@pytest.mark.parametrize("backend", ["wheel", "capi"])
+def test_no_runtime_leaves_an_identifier_or_a_list_of_events_behind(root: Path, tmp_path: Path, backend: str) -> None:
+    """Without the variable ONNX Runtime 1.31 writes both within a second, to .cache/Microsoft in the home folder."""
+    drop = ("ORT_", "PETALVEIL_", "XDG_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(drop)}
+    result = subprocess.run(
+        [sys.executable, "-c", _RUN_A_GRAPH, backend],
+        cwd=root,
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    if result.stdout.startswith("missing"):
+        pytest.skip(f"the wheel here has no library for {backend}")
+    assert not list(tmp_path.rglob("*"))
+
+
+_RUN_A_GRAPH = """
+import sys, time
+sys.dont_write_bytecode = True
+sys.path.insert(0, ".")
+from mobile_app.core.bundle import load_bundle, reference_image
+from mobile_app.core.runtime import available_backends, load_graph
+if sys.argv[1] not in available_backends():
+    print("missing")
+else:
+    graph = load_graph(load_bundle().path("objects"), backend=sys.argv[1])
+    graph.run({"image": reference_image(224)})
+    time.sleep(1)
+"""
+
+
+def test_onnxruntime_is_imported_by_one_runtime_and_two_desk_tools_alone(root: Path) -> None:
     importers = {
         path.relative_to(root).as_posix()
         for package in ("mobile_app", "training", "export")
         for path in (root / package).rglob("*.py")
         if names_onnxruntime(path.read_text(encoding="utf-8"))
     }
-    assert importers == {f"{module.replace('.', '/')}.py" for module in IMPORTERS}
+    assert importers == {"mobile_app/core/runtime/wheel.py", "export/quantise.py", "export/check_tools.py"}
 
 
 @pytest.mark.parametrize(

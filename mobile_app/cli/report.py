@@ -20,8 +20,9 @@ from mobile_app.core.memory import peak_mb
 from mobile_app.core.posting import recompress
 from mobile_app.core.quality import largest_change_levels, mean_change_levels, psnr_db, ssim
 from mobile_app.core.recogniser import Recogniser
+from mobile_app.core.runtime import runtime_label
 
-SCHEMA = 1
+SCHEMA = 2
 LONG_SIDE_PX = 1080  # of a photo as many sites keep it
 
 
@@ -60,7 +61,8 @@ def versions() -> dict[str, str]:
     return {
         "petalveil": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "onnxruntime", "pillow")},
+        **{name: version(name) for name in ("numpy", "pillow")},
+        "runtime": runtime_label(),
     }
 
 

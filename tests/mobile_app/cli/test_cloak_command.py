@@ -473,7 +473,7 @@ def test_the_report_has_what_its_document_says(run, make_photo, tmp_path):
     photo = make_photo("a.png")
     assert run("cloak", photo, "bad.jpg", "-o", "out", "--report", "out/r.json", "--steps", 2).code == 1
     report = json.loads((tmp_path / "out" / "r.json").read_text(encoding="utf-8"))
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert set(report) == {"schema", "versions", "settings", "bundle", "peak_memory_mb", "photos", "failed"}
     assert report["settings"]["budget_levels"] == 8
     assert report["bundle"]["sha256"]["objects.onnx"] == sha256(DEFAULT_ROOT / "objects.onnx")
