@@ -22,7 +22,7 @@ endif
 # Threads that wait for work sleep: spinning, they stall everything as soon as another program wants a core.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help demo app screenshots test lint bench bundle clean FORCE
+.PHONY: help demo app screenshots test lint bench bundle android ios clean FORCE
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,8 @@ help:
 	@echo 'make bench    latency and memory of the graphs in the bundle (ARGS="--threads 1,2")'
 	@echo 'make bundle   export the bundle anew into mobile_app/bundle'
 	@echo 'make screenshots  draw docs/screens anew, without a display'
+	@echo 'make android  build an APK, where buildozer and its tools are (docs/phones.md)'
+	@echo 'make ios      make the Xcode project, on a Mac with kivy-ios (docs/phones.md)'
 	@echo 'make clean    remove .venv, caches and build outputs'
 
 demo: $(LIGHT)
@@ -57,6 +59,12 @@ lint: $(FULL)
 
 bundle: $(FULL)
 	$(BIN)/python -m export bundle $(ARGS)
+
+# Says what is missing before it installs or builds anything.
+android ios:
+	@$(PYTHON) -m export.phones $@ --check
+	@$(MAKE) --no-print-directory $(LIGHT)
+	@$(BIN)/python -m export.phones $@ $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist out runs *.egg-info .pytest_cache .ruff_cache

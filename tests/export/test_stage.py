@@ -63,3 +63,30 @@ def test_a_folder_of_something_else_is_left_alone_and_named(tmp_path: Path, caps
     assert main(["stage", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert os.listdir(tmp_path) == ["letter.txt"]
+
+
+def test_core_ml_models_go_along_where_they_are_named_and_the_compiled_one_of_two(tmp_path: Path) -> None:
+    models = tmp_path / "coreml"
+    for name in ("flowers.mlpackage", "flowers.mlmodelc", "objects.mlpackage"):
+        (models / name).mkdir(parents=True)
+        (models / name / "data").write_text(name)
+    (models / "notes.txt").write_text("not a model")
+    stage(tmp_path / "app", coreml=models)
+    staged = {path.name for path in (tmp_path / "app" / "mobile_app" / "bundle" / "coreml").iterdir()}
+    assert staged == {"flowers.mlmodelc", "objects.mlpackage"}
+    assert main(["stage", "--out", str(tmp_path / "app")]) == 0
+    assert not (tmp_path / "app" / "mobile_app" / "bundle" / "coreml").exists()
+
+
+def test_a_folder_without_core_ml_models_is_told_and_nothing_is_staged(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="expected Core ML models"):
+        stage(tmp_path / "app", coreml=tmp_path / "no")
+    assert not (tmp_path / "app").exists()
+
+
+def test_what_a_build_left_beside_the_staged_folder_stays(tmp_path: Path) -> None:
+    stage(tmp_path / "app")
+    (tmp_path / "buildozer").mkdir()
+    (tmp_path / "buildozer" / "an hour of compiling").write_text("")
+    stage(tmp_path / "app")
+    assert (tmp_path / "buildozer" / "an hour of compiling").is_file()

@@ -2,7 +2,10 @@
 
 No permission is asked for. Photos come from the system's picker or camera app and are copied into the app's folder;
 they go out through MediaStore, which needs no permission from API 29 on. CAMERA must not be declared in the manifest:
-declared and not granted, it would forbid to call the camera app.
+declared and not granted, it would forbid to call the camera app. Other apps are handed content URIs of MediaStore
+alone, never a path, so the manifest needs no FileProvider either. A test compares the names that are used here with
+the stubs of Android's API. Numbers and truths go into intents by a Bundle, since pyjnius cannot tell `putExtra` of an
+int from that of a long.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kivy.clock import Clock
 
-from mobile_app.core.errors import OutputError
+from mobile_app.core.errors import GraphError, OutputError
 from mobile_app.ui.platform import Insets, OnFailure, OnPhotos
 
 ALBUM = "petalveil"
@@ -25,7 +29,12 @@ _PICK, _CAMERA = 4101, 4102  # request codes
 _RESULT_OK = -1
 _NIGHT_MASK, _NIGHT_YES = 0x30, 0x20
 _EDGE_TO_EDGE_FROM = 35  # from here on the app draws under the system's bars whether it wants to or not
+_MEDIASTORE_FROM = 29  # from here on it takes photos from an app without a permission
+_DECODER_FROM = 28
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/heic": ".heic"}
+_SYSTEM_READS = ("image/heic", "image/heif", "image/avif")  # and Pillow, as it is built for Android, does not
+_JPEG_QUALITY = 97
+_AFTER_HOME_SECONDS = 0.5  # the first page is there by then
 
 
 class Android:
@@ -43,8 +52,10 @@ class Android:
         self._java: Callable[[str], Any] = autoclass
         self._activity, self._events = mActivity, activity
         self._api: int = autoclass("android.os.Build$VERSION").SDK_INT
+        self.has_camera = self._api >= _MEDIASTORE_FROM
         self._waiting: dict[int, Callable[[int, Any], None]] = {}
         activity.bind(on_activity_result=self._on_result)
+        Clock.schedule_once(lambda _dt: _find_runtime(), _AFTER_HOME_SECONDS)
 
     def data_dir(self) -> Path:
         return Path(self._activity.getFilesDir().getAbsolutePath()) / "petalveil"
@@ -83,7 +94,7 @@ class Android:
 
     def take_photo(self, copies: Path, done: OnPhotos, failed: OnFailure) -> None:
         """The camera app writes into an entry of the gallery made for it, so the photo is kept there too."""
-        if self._api < 29:
+        if self._api < _MEDIASTORE_FROM:
             failed("platform.no_camera")
             return
         media = self._java("android.provider.MediaStore$Images$Media")
@@ -109,12 +120,14 @@ class Android:
         self._start(intent, _CAMERA, taken, refuse)
 
     def save_photo(self, data: bytes, name: str, kind: str) -> str:
-        if self._api < 29:
-            folder = Path(self._activity.getExternalFilesDir("Pictures").getAbsolutePath())
+        if self._api < _MEDIASTORE_FROM:
             from mobile_app.core.files import write_whole
             from mobile_app.ui.platform.desktop import SUFFIXES, free_name
 
-            path = free_name(folder, name, SUFFIXES[kind])
+            folder = self._activity.getExternalFilesDir("Pictures")
+            if folder is None:
+                raise OutputError(f"{name}: the storage for photos is not there now; put the card back and try again")
+            path = free_name(Path(folder.getAbsolutePath()), name, SUFFIXES[kind])
             write_whole(path, data)
             return str(path)
         self._publish(data, name, f"image/{kind}")
@@ -122,7 +135,7 @@ class Android:
 
     def share(self, files: Sequence[Path], kind: str) -> None:
         """Through entries of MediaStore, which other apps can read: so what is shared lies in the gallery too."""
-        if self._api < 29:
+        if self._api < _MEDIASTORE_FROM:
             raise OutputError("sharing needs Android 10 or later; save the photo and share it from the gallery")
         kinds = self._java("android.content.Intent")
         entries = [self._publish(path.read_bytes(), path.stem, kind) for path in files]
@@ -186,12 +199,16 @@ class Android:
             intent = self._intent("android.provider.action.PICK_IMAGES")
             if many:
                 most = self._java("android.provider.MediaStore").getPickImagesMaxLimit()
-                intent.putExtra("android.provider.extra.PICK_IMAGES_MAX", min(MOST_PICKED, most))
+                extras = self._java("android.os.Bundle")()
+                extras.putInt("android.provider.extra.PICK_IMAGES_MAX", min(MOST_PICKED, most))
+                intent.putExtras(extras)
         else:
             kinds = self._java("android.content.Intent")
             intent = self._intent(kinds.ACTION_OPEN_DOCUMENT)
             intent.addCategory(kinds.CATEGORY_OPENABLE)
-            intent.putExtra(kinds.EXTRA_ALLOW_MULTIPLE, many)
+            extras = self._java("android.os.Bundle")()
+            extras.putBoolean(kinds.EXTRA_ALLOW_MULTIPLE, many)
+            intent.putExtras(extras)
         intent.setType("image/*")
         return intent
 
@@ -237,13 +254,30 @@ class Android:
 
     def _copy_one(self, uri: Any, copies: Path) -> Path:
         kind = str(self._resolver().getType(uri) or "image/jpeg")
-        stem = Path(self._display_name(uri)).stem
-        path = copies / f"{stem}-{os.urandom(3).hex()}{_SUFFIXES.get(kind, '.jpg')}"
-        descriptor = (
-            self._resolver().openFileDescriptor(uri, "r").detachFd()
-        )  # bytes by Java streams would take seconds
+        stem = f"{Path(self._display_name(uri)).stem}-{os.urandom(3).hex()}"
+        if kind in _SYSTEM_READS and self._api >= _DECODER_FROM:
+            return self._as_jpeg(uri, copies / f"{stem}.jpg")
+        path = copies / f"{stem}{_SUFFIXES.get(kind, '.jpg')}"
+        # Bytes by Java streams would take seconds.
+        descriptor = self._resolver().openFileDescriptor(uri, "r").detachFd()
         with os.fdopen(descriptor, "rb") as source, path.open("xb") as target:
             shutil.copyfileobj(source, target)
+        return path
+
+    def _as_jpeg(self, uri: Any, path: Path) -> Path:
+        """Have the system decode a photo, the right way up, and write it finely as a JPEG. Raises: OSError."""
+        decoder = self._java("android.graphics.ImageDecoder")
+        bitmap = decoder.decodeBitmap(decoder.createSource(self._resolver(), uri))
+        pixels = bitmap.copy(self._java("android.graphics.Bitmap$Config").ARGB_8888, False)  # out of the GPU's memory
+        jpeg = self._java("android.graphics.Bitmap$CompressFormat").JPEG
+        stream = self._java("java.io.FileOutputStream")(str(path))
+        try:
+            if not pixels.compress(jpeg, _JPEG_QUALITY, stream):
+                raise OSError(f"{path.name}: the system could not write it")
+        finally:
+            stream.close()
+            bitmap.recycle()
+            pixels.recycle()
         return path
 
     def _display_name(self, uri: Any) -> str:
@@ -279,6 +313,14 @@ class Android:
             self._resolver().delete(entry, None, None)
             raise OutputError(f"{name}: cannot be written ({error.strerror}); make room on the device") from error
         return entry
+
+
+def _find_runtime() -> None:
+    """Look for the runtime on this thread: one that Python started finds no Java classes of the app's own."""
+    from mobile_app.core.runtime import runtime_label
+
+    with suppress(GraphError):  # whoever needs a graph is told
+        runtime_label()
 
 
 def _uris(intent: Any) -> list[Any]:
