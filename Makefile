@@ -30,7 +30,7 @@ help:
 	@echo 'make app      start the app in a window (installs Kivy)'
 	@echo 'make test     ruff, pyright and all tests (installs the desk tools: torch and others)'
 	@echo 'make lint     ruff and pyright alone'
-	@echo 'make bench    latency and memory of the graphs in the bundle (ARGS="--threads 1,2")'
+	@echo 'make bench    latency and memory of graphs, engines and a photo (ARGS="--threads 1,2")'
 	@echo 'make bundle   export the bundle anew into mobile_app/bundle'
 	@echo 'make screenshots  draw docs/screens anew, without a display'
 	@echo 'make android  build an APK, where buildozer and its tools are (docs/phones.md)'

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mobile_app import __version__
+from mobile_app.cli.bench_values import megapixels
 from mobile_app.cli.values import PlatformAction, number, seconds, thread_counts, whole, window_size
 
 _EXAMPLES = """\
@@ -32,6 +33,12 @@ writes the change, universal has one change for all photos.
 strengths: low 4, medium 8, high 12 levels; a level is 1/255 of the range of a pixel.
 The cloaked photo leaves out EXIF and its GPS position unless --keep-metadata asks for them.
 """
+_BENCH_EXAMPLES = """\
+examples:
+  petalveil bench --json before.json                     every graph and engine, and a photo of 1 megapixel
+  petalveil bench --engine gradient --photos 1,12,48     how long photos take
+  petalveil bench --compare before.json after.json       what changed beyond noise
+"""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -47,7 +54,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"petalveil {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_cloak, _add_classify, _add_demo, _add_app, _add_bench, _add_selftest):
+    photos = (_add_cloak, _add_classify, _add_sense, _add_reconstruct)
+    for add in (*photos, _add_demo, _add_app, _add_bench, _add_selftest):
         add(commands)
     parser.set_defaults(check=lambda _options: None)
     options = parser.parse_args(arguments)
@@ -150,7 +158,13 @@ def _add_classify(commands: _Commands) -> None:
         metavar="NAME",
         help="auto, objects, flowers, flowers.int8, or another classifier of the bundle; default: auto",
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--shield",
+        action="store_true",
+        help="let photos through a network first that small changes do not survive; cloaks partly do",
+    )
+    how.add_argument(
         "--explain",
         metavar="OUT.png",
         help="draw what it looked at; OUT is a folder if it has no suffix, ends in a slash, or for several photos",
@@ -161,6 +175,62 @@ def _add_classify(commands: _Commands) -> None:
     _add_threads(parser)
     _add_bundle(parser)
     parser.set_defaults(run=_run_classify)
+
+
+def _add_sense(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "sense",
+        help="measure photos into small files",
+        description="Write the measurements of photos, compressed, from which `petalveil reconstruct` rebuilds them as "
+        "pictures that people can see and recognisers find hard to read. The photo's metadata is not among them.",
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", type=Path)
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="OUT", help="a .pvs file for one photo, or a folder, made if need be"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        choices=[0.1, 0.2, 0.3],
+        default=0.2,
+        help="numbers kept of the brightness, by pixels; default: 0.2",
+    )
+    parser.add_argument(
+        "--step",
+        type=number(1, 255),
+        default=32.0,
+        metavar="LEVELS",
+        help="to which they are rounded: larger is a smaller file; default: 32",
+    )
+    parser.add_argument(
+        "--long-side", type=whole(16, 65_500), metavar="PX", help="bring photos down to this first; default: as it is"
+    )
+    parser.add_argument("--force", action="store_true", help="replace outputs that exist; never an original")
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_sense)
+
+
+def _add_reconstruct(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "reconstruct",
+        help="rebuild pictures from what `sense` wrote",
+        description="Rebuild pictures from files of measurements. A file that is damaged, cut short or something else "
+        "is refused.",
+    )
+    parser.add_argument("photos", nargs="+", metavar="FILE.pvs", type=Path)
+    parser.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        metavar="OUT",
+        help="a .jpg, .png or .webp for one file, or a folder, made if need be, for JPEGs",
+    )
+    parser.add_argument("--quality", type=whole(1, 100), metavar="Q", help="of JPEG and WebP; default: 95 and 90")
+    parser.add_argument("--force", action="store_true", help="replace outputs that exist; never an original")
+    _add_threads(parser)
+    _add_bundle(parser)
+    parser.set_defaults(run=_run_reconstruct)
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -186,18 +256,56 @@ def _add_app(commands: _Commands) -> None:
 def _add_bench(commands: _Commands) -> None:
     parser = commands.add_parser(
         "bench",
-        help="measure speed and memory of the graphs",
-        description="Measure speed, memory and parity of the graphs of a bundle.",
+        help="measure speed and memory of the graphs and engines",
+        description="Measure speed, memory and parity of the graphs of a bundle, of its engines, and of whole photos "
+        "from file to file; or compare two results.",
+        epilog=_BENCH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--graph", metavar="NAME", help="one graph; default: every graph of the bundle")
+    parser.add_argument("--graph", metavar="NAME", help="one graph alone; default: everything in the bundle")
+    parser.add_argument("--engine", choices=["gradient", "universal", "generator"], help="one engine alone")
+    parser.add_argument(
+        "--photos",
+        type=megapixels,
+        metavar="1,12,48",
+        help="megapixels of the photos that are cloaked from file to file, or none; default: 1",
+    )
     parser.add_argument("--threads", type=thread_counts, default=(1, 2), metavar="1,2", help="default: 1,2")
     parser.add_argument(
-        "--seconds", type=number(0.05, 3600), default=3.0, metavar="S", help="for each graph and count; default: 3"
+        "--seconds",
+        type=number(0.05, 3600),
+        default=3.0,
+        metavar="S",
+        help="of measured runs for each row, at most: it stops earlier once the median is known to 2 %%; default: 3",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures too; - prints them instead")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the times, as .svg or .png")
+    parser.add_argument(
+        "--compare", nargs=2, type=Path, metavar=("A", "B"), help="say what changed from A to B, two files of --json"
+    )
+    parser.add_argument(
+        "--margin", type=number(0, 100), metavar="P", help="of --compare: less than P percent is noise; default: 5"
+    )
+    parser.add_argument(
+        "--fail-on-slower", action="store_true", help="of --compare: exit with 1 if a row became slower"
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
     _add_bundle(parser)
-    parser.set_defaults(run=_run_bench)
+    parser.set_defaults(run=_run_bench, check=partial(_refuse_bench_contradictions, parser))
+
+
+def _refuse_bench_contradictions(parser: _Parser, options: argparse.Namespace) -> None:
+    """What compares measures nothing, and the other way round. Raises: SystemExit with 2 and one sentence."""
+    if options.graph and options.engine:
+        parser.error("argument --graph: not allowed with argument --engine")
+    for name in ("graph", "engine", "photos", "json", "plot"):
+        if options.compare and getattr(options, name) is not None:
+            parser.error(f"argument --{name}: not allowed with argument --compare")
+    for name, value in (("margin", options.margin is not None), ("fail-on-slower", options.fail_on_slower)):
+        if value and not options.compare:
+            parser.error(f"argument --{name}: allowed with --compare alone")
+    if options.plot is not None and options.plot.suffix.lower() not in (".svg", ".png"):
+        parser.error(f"argument --plot: expected a name that ends in .svg or .png, got {str(options.plot)!r}")
 
 
 def _add_selftest(commands: _Commands) -> None:
@@ -232,6 +340,18 @@ def _run_classify(options: argparse.Namespace) -> int:
     from mobile_app.cli import classify_command
 
     return classify_command.run(options)
+
+
+def _run_sense(options: argparse.Namespace) -> int:
+    from mobile_app.cli import sense_command
+
+    return sense_command.run(options)
+
+
+def _run_reconstruct(options: argparse.Namespace) -> int:
+    from mobile_app.cli import reconstruct_command
+
+    return reconstruct_command.run(options)
 
 
 def _run_demo(options: argparse.Namespace) -> int:

@@ -1,161 +1,144 @@
-"""`petalveil bench`: how fast each graph is here, what memory it takes, and whether it still gives what it should."""
+"""`petalveil bench`: how fast graphs, engines and whole photos are here, what they take, and whether they are right.
+
+`--compare` says what changed between two such results.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import platform
-import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobile_app.cli import bench_table
+from mobile_app.cli.bench_child import measure_apart, row_of
+from mobile_app.cli.bench_plot import draw
 from mobile_app.cli.console import Console
 from mobile_app.cli.models import open_bundle
-from mobile_app.cli.report import as_json, versions, write_json
-from mobile_app.core.bench import BenchConfig, measure
-from mobile_app.core.bundle import Bundle
-from mobile_app.core.errors import OutputError
-from mobile_app.core.runtime import load_graph
-from mobile_app.core.selftest import Row, compare, reference_inputs
+from mobile_app.core import memory
+from mobile_app.core.bench import BenchConfig
+from mobile_app.core.bench.comparing import MARGIN, compare, read_result
+from mobile_app.core.bench.document import as_bytes, as_text, document
+from mobile_app.core.bench.environment import environment
+from mobile_app.core.bench.picture import photo_file
+from mobile_app.core.bench.rows import gradient_ratios
+from mobile_app.core.bundle import DEFAULT_ROOT, Bundle
+from mobile_app.core.errors import BundleError, OutputError
+from mobile_app.core.files import write_whole
+from mobile_app.core.loading import engines_of
 
-SCHEMA = 1
 _STDOUT = Path("-")
+_USUAL_PHOTOS = (1.0,)  # megapixels
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure every graph at every count of threads.
+    """Measure, or compare.
 
-    Returns: 0, or 1 if an output was not as stored.
-    Raises: BundleError, GraphError; OutputError if the figures cannot be written.
+    Returns: 0; 1 if an output was not as stored, or with --fail-on-slower if a row became slower.
+    Raises: BundleError, GraphError, ChildError; OutputError if a file cannot be written; ResultError if one to compare
+        is no result.
     """
-    console = Console()
-    bundle = open_bundle(options.bundle)
-    names = [bundle.entry(options.graph).name] if options.graph else list(bundle.graphs)
-    _check_output(options.json, options.force)
+    if options.compare:
+        return _compare(options)
+    console, bundle = Console(), open_bundle(options.bundle)
+    jobs = _jobs(bundle, options)
+    _check_outputs(options)
+    config = BenchConfig(seconds=options.seconds)
+    where = environment(bundle)  # first: the load of the machine is to be that of others
     shown = options.json != _STDOUT
     if shown:
-        console.say(_HEADER)
+        console.say(bench_table.HEADER)
     rows = []
-    for row in _rows(bundle, names, options.threads, BenchConfig(seconds=options.seconds)):
+    for row in _rows(jobs, config):
         rows.append(row)
         if shown:
-            console.say(_text(row))
+            console.say(bench_table.line(row))
     ratios = gradient_ratios(bundle, rows)
-    content = {"schema": SCHEMA, "environment": environment(), "rows": rows, "gradient_by_forward": ratios}
+    content = document(where, config, rows, ratios)
     if not shown:
-        console.say(as_json(content))
+        console.say(as_text(content))
     elif options.json:
-        write_json(options.json, content, force=options.force)
+        write_whole(options.json, as_bytes(content), force=options.force)
+    if options.plot:
+        write_whole(options.plot, draw(rows, options.plot.suffix.lower()), force=options.force)
     if shown:
-        _say_remarks(console, rows, ratios)
-    return 0 if all(row["parity_ok"] for row in rows) else 1
+        for said in (*bench_table.costs(rows), *bench_table.remarks(rows, ratios)):
+            console.say(said)
+    return 1 if any(row["parity_ok"] is False for row in rows) else 0
 
 
-def gradient_ratios(bundle: Bundle, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean time of each gradient graph by that of the classifier on the same weights, for each count of threads."""
-    ratios = []
-    for row in rows:
-        for other in rows:
-            gradient, forward = bundle.entry(row["graph"]), bundle.entry(other["graph"])
-            related = (gradient.size_px, gradient.data) == (forward.size_px, forward.data)
-            kinds = (gradient.task, forward.task) == ("gradient", "classify")
-            if kinds and related and row["threads"] == other["threads"]:
-                ratio = row["latency"]["mean_ms"] / other["latency"]["mean_ms"]
-                facts = {"gradient": gradient.name, "forward": forward.name, "threads": row["threads"]}
-                ratios.append({**facts, "ratio": round(ratio, 3)})
-    return ratios
+def _compare(options: argparse.Namespace) -> int:
+    console = Console()
+    paths = options.compare
+    margin = MARGIN if options.margin is None else options.margin / 100
+    found = compare(*(read_result(path) for path in paths), margin=margin)
+    if found.machines is not None and options.fail_on_slower:
+        raise OutputError(
+            f"{paths[0]} is of {found.machines[0]}, {paths[1]} of {found.machines[1]}: on two machines nothing "
+            "became slower or faster; leave out --fail-on-slower"
+        )
+    for said in bench_table.comparison(found, *(str(path) for path in paths), margin=margin):
+        console.say(said)
+    return 1 if options.fail_on_slower and found.is_slower else 0
 
 
-def environment() -> dict[str, Any]:
-    """The machine, as far as it tells."""
-    return {
-        "versions": versions(),
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-    }
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What gives one row."""
+
+    kind: str
+    name: str
+    threads: int
+    bundle: Path
+    megapixels: float | None = None
 
 
-def _rows(
-    bundle: Bundle, names: Sequence[str], thread_counts: Sequence[int], config: BenchConfig
-) -> Iterator[dict[str, Any]]:
-    stored = bundle.reference_outputs()
-    for name in names:
-        entry = bundle.entry(name)
-        for threads in thread_counts:
-            load = partial(load_graph, bundle.path(name), name=name, threads=threads)
-            found, outputs = measure(load, lambda graph, size=entry.size_px: reference_inputs(graph, size), config)
-            parity = compare(name, outputs, stored)
-            is_as_stored = all(row.ok for row in parity)
-            faults = [*found.faults, *([] if is_as_stored else ["an output is not as stored"])]
-            yield {
-                "graph": name,
-                "threads": threads,
-                "precision": entry.precision,
-                "size_px": entry.size_px,
-                **asdict(found),
-                "parity": [_parity(row) for row in parity],
-                "parity_ok": is_as_stored,
-                "valid": not faults,
-                "faults": faults,
-            }
+def _jobs(bundle: Bundle, options: argparse.Namespace) -> list[_Job]:
+    """What the command line asks for, in the order of the table. Raises: BundleError for a name that is not there."""
+    here = engines_of(bundle)
+    if options.engine is not None and options.engine not in here:
+        raise BundleError(f"engine {options.engine}: expected one that the bundle has, which is {' or '.join(here)}")
+    graphs = [bundle.entry(options.graph).name] if options.graph else [] if options.engine else list(bundle.graphs)
+    engines = [options.engine] if options.engine else [] if options.graph else list(here)
+    photos = options.photos if options.photos is not None else () if options.graph else _USUAL_PHOTOS
+    root = options.bundle or DEFAULT_ROOT
+    wanted: list[tuple[str, str, float | None]] = [
+        *(("graph", name, None) for name in graphs),
+        *(("engine", name, None) for name in engines),
+        *(("photo", name, size) for size in photos for name in engines or here),
+    ]
+    return [
+        _Job(kind=kind, name=name, threads=threads, bundle=root, megapixels=size)
+        for kind, name, size in wanted
+        for threads in options.threads
+    ]
 
 
-def _parity(row: Row) -> dict[str, Any]:
-    """NaN has no place in JSON."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(row).items()
-    }
+def _rows(jobs: Sequence[_Job], config: BenchConfig) -> Iterator[dict[str, Any]]:
+    """Photos each in a process of their own; graphs and engines too where this one cannot forget its peak of memory."""
+    forgets = memory.forget_peak()
+    with tempfile.TemporaryDirectory(prefix="petalveil-bench-") as folder:
+        for job in jobs:
+            words = {"kind": job.kind, "name": job.name, "threads": job.threads, "bundle": str(job.bundle)}
+            if job.kind == "photo":
+                assert job.megapixels is not None
+                source = Path(folder) / f"{job.megapixels:g}.jpg"
+                if not source.exists():
+                    write_whole(source, photo_file(job.megapixels))
+                target = source.with_suffix(".cloaked.jpg")
+                words |= {"source": str(source), "target": str(target), "megapixels": job.megapixels}
+            yield row_of(words, config) if forgets and job.kind != "photo" else measure_apart(words, config)
 
 
-def _check_output(path: Path | None, force: bool) -> None:
-    if path is None or path == _STDOUT:
-        return
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it or choose another")
-    if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: already exists and was left as it is; use --force to replace it")
-
-
-_HEADER = (
-    f"{'graph':<18} {'threads':>7} {'load':>7} {'first':>7} {'mean':>7} {'std':>6} {'p50':>7} {'p90':>7} {'p99':>7} "
-    f"{'runs/s':>7} {'CPU':>7} {'peak':>7}  parity   (ms; MB)"
-)
-
-
-def _text(row: dict[str, Any]) -> str:
-    times = row["latency"]
-    peak = "-" if row["memory_peak_mb"] is None else f"{row['memory_peak_mb']:.0f}"
-    return (
-        f"{row['graph']:<18} {row['threads']:>7} {row['load_ms']:>7.0f} {row['first_run_ms']:>7.1f} "
-        f"{times['mean_ms']:>7.2f} {times['std_ms']:>6.2f} {times['p50_ms']:>7.2f} {times['p90_ms']:>7.2f} "
-        f"{times['p99_ms']:>7.2f} {row['runs_per_s']:>7.1f} {row['cpu_ms_per_run']:>7.1f} {peak:>7}  "
-        f"{'ok' if row['parity_ok'] else 'FAILED'}"
-    )
-
-
-def _say_remarks(console: Console, rows: Sequence[dict[str, Any]], ratios: Sequence[dict[str, Any]]) -> None:
-    for ratio in ratios:
-        threads = f"{ratio['threads']} thread{'s' if ratio['threads'] > 1 else ''}"
-        console.say(f"{ratio['gradient']} takes {ratio['ratio']:.2f} x {ratio['forward']} at {threads}")
-    for row in rows:
-        if row["faults"]:
-            console.say(f"not to be trusted: {row['graph']}, threads {row['threads']}: {'; '.join(row['faults'])}")
-
-
-def _processor() -> str | None:
-    if sys.platform.startswith("linux"):
-        try:
-            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return None
-        return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
-    return platform.processor() or None
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Find out now, and not after minutes, that a file cannot be written."""
+    for path in (options.json, options.plot):
+        if path is None or path == _STDOUT:
+            continue
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist; create it or choose another")
+        if os.path.lexists(path) and not options.force:
+            raise OutputError(f"{path}: already exists and was left as it is; use --force to replace it")

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_app import __version__
+from mobile_app.core.bench.environment import versions
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.files import write_whole
 from mobile_app.core.memory import peak_mb
 from mobile_app.core.posting import recompress
 from mobile_app.core.quality import largest_change_levels, mean_change_levels, psnr_db, ssim
 from mobile_app.core.recogniser import Recogniser
-from mobile_app.core.runtime import runtime_label
 
 SCHEMA = 2
 LONG_SIDE_PX = 1080  # of a photo as many sites keep it
@@ -54,16 +51,6 @@ def as_bytes(content: Any) -> bytes:
 def as_json(content: Any) -> str:
     """Indented and readable, for a file or the screen."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def versions() -> dict[str, str]:
-    """What had a part in the result."""
-    return {
-        "petalveil": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "pillow")},
-        "runtime": runtime_label(),
-    }
 
 
 def change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> dict[str, Any]:

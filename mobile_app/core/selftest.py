@@ -11,6 +11,7 @@ import numpy as np
 from mobile_app.core.bundle import Bundle, reference_image, sample
 from mobile_app.core.errors import GraphError
 from mobile_app.core.runtime import Graph
+from mobile_app.core.sensing import reference_measurements
 
 LOWEST_COSINE = 0.999
 # Of the largest value. A pre-activation near zero may change sign between two machines and flip a mask of the backward
@@ -55,7 +56,10 @@ def selftest(bundle: Bundle, load: Callable[[str], Graph]) -> list[Row]:
 
 
 def reference_inputs(graph: Graph, size_px: int) -> dict[str, np.ndarray]:
-    """What the stored outputs were made from: the reference image and, where a graph takes one, label 0."""
+    """What the stored outputs were made from: the reference image and, where a graph takes one, label 0; a pattern
+    where it takes measurements."""
+    if "measurements" in graph.inputs:
+        return {"measurements": reference_measurements(graph.inputs["measurements"].shape)}
     inputs = {"image": reference_image(size_px)}
     return inputs | ({"label": np.zeros(1, np.int64)} if "label" in graph.inputs else {})
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mobile_app import __version__
 from mobile_app.core.history import History
 from mobile_app.ui.background import Task
 
 if TYPE_CHECKING:
     from mobile_app.core.bundle import Bundle
     from mobile_app.ui.app import PetalveilApp
+    from mobile_app.ui.platform import Platform
 
-SCHEMA = 1  # of an entry, which is what `petalveil bench --json` writes, with an id and a time
+ENGINE = "engine:"  # before the name of an engine, among what is chosen
 KEPT = 20
+KEPT_TIMES = 100  # of a row, for the history is read whole
 SECONDS = {"quick": 1.0, "usual": 3.0, "long": 10.0}
 _REPORT_EVERY_S = 0.1
 
@@ -31,7 +30,8 @@ class Benchmarking:
     app: PetalveilApp
     phase: str = "choose"
     graphs: list[str] = field(default_factory=list)  # of the bundle; empty until the worker has read it
-    chosen: set[str] = field(default_factory=set)
+    engines: list[str] = field(default_factory=list)  # of the bundle, as "engine:gradient"
+    chosen: set[str] = field(default_factory=set)  # of both; graphs alone unless a person says otherwise
     length: str = "usual"
     threads: int = 1
     place: tuple[int, int, float] = (0, 1, 0.0)  # graph, graphs, share of this one's time
@@ -43,31 +43,42 @@ class Benchmarking:
     def history(self) -> History:
         return History(self.app.data / "benchmarks", most=KEPT)
 
+    @property
+    def subjects(self) -> list[str]:
+        """What will be measured, in this order."""
+        return [name for name in (*self.graphs, *self.engines) if name in self.chosen]
+
     def find_graphs(self) -> None:
-        """Ask the bundle for its graphs, off the screen's thread."""
+        """Ask the bundle for its graphs and engines, off the screen's thread."""
         from mobile_app.ui.graphs import Graphs
 
         graphs = self.app.model(Graphs)
 
-        def show(names: list[str]) -> None:
-            self.graphs = names
-            self.chosen = self.chosen & set(names) or set(names)
+        def find(_task: Task[Any]) -> tuple[list[str], list[str]]:
+            from mobile_app.core.loading import engines_of
+
+            bundle = graphs.bundle()
+            return list(bundle.graphs), [ENGINE + name for name in engines_of(bundle)]
+
+        def show(found: tuple[list[str], list[str]]) -> None:
+            self.graphs, self.engines = found
+            self.chosen = self.chosen & {*self.graphs, *self.engines} or set(self.graphs)
             self._changed()
 
-        self.app.worker.run(lambda _task: list(graphs.bundle().graphs), done=show, failed=self.app.complain)
+        self.app.worker.run(find, done=show, failed=self.app.complain)
 
     def start(self) -> None:
         """Measure what is chosen; the run is put in front of the history."""
         from mobile_app.ui.graphs import Graphs
 
-        names = [name for name in self.graphs if name in self.chosen]
-        graphs, seconds, threads = self.app.model(Graphs), SECONDS[self.length], self.threads
+        names = self.subjects
+        graphs, seconds, threads, system = self.app.model(Graphs), SECONDS[self.length], self.threads, self.app.system
         self.phase, self.place = "working", (0, len(names), 0.0)
         self._changed()
 
         def job(task: Task[Any]) -> dict[str, Any]:
             graphs.forget()  # so that what is measured is loaded anew and no other graph holds memory
-            return run(graphs.bundle(), names, seconds, threads, task)
+            return run(graphs.bundle(), names, seconds, threads, task, system)
 
         def end(entry: dict[str, Any]) -> None:
             self._task, self.phase = None, "choose"
@@ -107,43 +118,40 @@ class Benchmarking:
             self.on_progress()
 
 
-def run(bundle: Bundle, names: Sequence[str], seconds: float, threads: int, task: Task[Any]) -> dict[str, Any]:
-    """Measure graphs one after the other; an entry for the history. Raises: Cancelled, BundleError, GraphError."""
-    from mobile_app.core.bench import BenchConfig, measure
-    from mobile_app.core.runtime import load_graph
-    from mobile_app.core.selftest import compare, reference_inputs
+def run(
+    bundle: Bundle, names: Sequence[str], seconds: float, threads: int, task: Task[Any], system: Platform
+) -> dict[str, Any]:
+    """Measure one after the other; an entry for the history: what `petalveil bench --json` writes, an id and a time.
 
-    stored = bundle.reference_outputs()
+    Args:
+        names: of graphs, and of engines behind "engine:".
+        system: tells the device's name and heat.
+    Raises: Cancelled, BundleError, GraphError.
+    """
+    from mobile_app.core.bench import BenchConfig
+    from mobile_app.core.bench.document import document
+    from mobile_app.core.bench.environment import environment
+    from mobile_app.core.bench.figures import thinned
+    from mobile_app.core.bench.rows import engine_row, gradient_ratios, graph_row
+    from mobile_app.core.bench.sensors import Sensors
+
+    sensors = Sensors(status=system.thermal_status)
+    config = BenchConfig(seconds=seconds)
+    where = environment(bundle, device=system.device_name())
     rows = []
     for place, name in enumerate(names):
-        entry = bundle.entry(name)
         clock = _Clock(task, place, len(names), seconds)
-        found, outputs = measure(
-            lambda name=name: load_graph(bundle.path(name), name=name, threads=threads),
-            lambda graph, size=entry.size_px: reference_inputs(graph, size),
-            BenchConfig(seconds=seconds),
-            now=clock,
-        )
-        parity = compare(name, outputs, stored, precision=entry.precision)
-        as_stored = all(row.ok for row in parity)
-        faults = [*found.faults, *([] if as_stored else ["an output is not as stored"])]
-        rows.append(
-            {
-                "graph": name,
-                "threads": threads,
-                "precision": entry.precision,
-                "size_px": entry.size_px,
-                **asdict(found),
-                "parity": [_without_nan(asdict(row)) for row in parity],
-                "parity_ok": as_stored,
-                "valid": not faults,
-                "faults": faults,
-            }
-        )
+        if name.startswith(ENGINE):
+            engine, stop = name.removeprefix(ENGINE), task.should_stop
+            row = engine_row(bundle, engine, threads, config, now=clock, sensors=sensors, should_stop=stop)
+        else:
+            row = graph_row(bundle, name, threads, config, now=clock, sensors=sensors)
+        row["times_ms"], further = thinned(row["times_ms"], KEPT_TIMES)
+        row["times_stride"] *= further
+        rows.append(row)
     stamp = time.strftime("%Y-%m-%d %H:%M")
     entry_id = time.strftime("%Y%m%d-%H%M%S") + f"-{time.time_ns() % 1_000_000:06d}"
-    environment_row = environment() | {"bundle": bundle.version}
-    return {"id": entry_id, "schema": SCHEMA, "time": stamp, "environment": environment_row, "rows": rows}
+    return {"id": entry_id, "time": stamp, **document(where, config, rows, gradient_ratios(bundle, rows))}
 
 
 def thread_counts() -> list[int]:
@@ -152,17 +160,10 @@ def thread_counts() -> list[int]:
     return [count for count in (1, 2, 4, 8) if count <= cores]
 
 
-def environment() -> dict[str, Any]:
-    """The device, as far as it tells."""
-    return {
-        "petalveil": __version__,
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-    }
+def subject_of(row: dict[str, Any]) -> str:
+    """As among what is chosen; runs of earlier versions call it a graph."""
+    name = row.get("name", row.get("graph", ""))
+    return ENGINE + name if row.get("kind") == "engine" else name
 
 
 class _Clock:
@@ -170,7 +171,7 @@ class _Clock:
 
     def __init__(self, task: Task[Any], place: int, places: int, seconds: float) -> None:
         self._task, self._place, self._places = task, place, places
-        self._expected_s = seconds * 1.25 + 0.3  # with the warm-up
+        self._expected_s = seconds * 1.3 + 0.3  # with the warm-up; often it stops earlier
         self._started = self._reported = time.perf_counter()
 
     def __call__(self) -> float:
@@ -184,7 +185,3 @@ class _Clock:
 
             raise Cancelled("stopped before all graphs were measured")
         return time.perf_counter()
-
-
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}

@@ -79,6 +79,14 @@ class Platform(Protocol):
         """Back was pressed on the first page: whether the system took over."""
         ...
 
+    def device_name(self) -> str | None:
+        """What the device is sold as, for a benchmark; None where the system does not tell."""
+        ...
+
+    def thermal_status(self) -> str | None:
+        """How hot the device is: none, light, moderate, severe, critical, emergency or shutdown; None: not told."""
+        ...
+
     def detach(self) -> None:
         """A job on the worker ended."""
         ...

@@ -31,6 +31,8 @@ _NIGHT_MASK, _NIGHT_YES = 0x30, 0x20
 _EDGE_TO_EDGE_FROM = 35  # from here on the app draws under the system's bars whether it wants to or not
 _MEDIASTORE_FROM = 29  # from here on it takes photos from an app without a permission
 _DECODER_FROM = 28
+_THERMAL_FROM = 29
+_THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")  # THERMAL_STATUS_NONE is 0
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/heic": ".heic"}
 _SYSTEM_READS = ("image/heic", "image/heif", "image/avif")  # and Pillow, as it is built for Android, does not
 _JPEG_QUALITY = 97
@@ -172,6 +174,19 @@ class Android:
 
     def leave(self) -> bool:
         return bool(self._activity.moveTaskToBack(True))
+
+    def device_name(self) -> str | None:
+        build = self._java("android.os.Build")
+        return f"{build.MANUFACTURER} {build.MODEL}"
+
+    def thermal_status(self) -> str | None:
+        if self._api < _THERMAL_FROM:
+            return None
+        from jnius import cast
+
+        power = cast("android.os.PowerManager", self._activity.getSystemService("power"))
+        status = power.getCurrentThermalStatus()
+        return _THERMAL[status] if 0 <= status < len(_THERMAL) else None
 
     def detach(self) -> None:
         import jnius

@@ -109,6 +109,12 @@ class Ios:
     def leave(self) -> bool:
         return False  # an app does not leave by itself here
 
+    def device_name(self) -> str | None:
+        return None
+
+    def thermal_status(self) -> str | None:
+        return None
+
     def detach(self) -> None:
         pass
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kivy.uix.widget import Widget
 
-from mobile_app.ui.benchmarking import SECONDS, Benchmarking, thread_counts
+from mobile_app.ui.benchmarking import ENGINE, SECONDS, Benchmarking, subject_of, thread_counts
 from mobile_app.ui.screen import Screen
 from mobile_app.ui.widgets import (
     Bar,
@@ -55,20 +55,26 @@ class BenchmarkScreen(Screen):
 
     def _choosing(self) -> list[Widget | None]:
         model = self.model
-        switches = [
-            SwitchRow(
-                self.theme,
-                name,
-                is_on=name in model.chosen,
-                on_change=lambda is_on, name=name: self._choose(name, is_on),
-            )
-            for name in model.graphs
-        ]
+        networks, engines = (
+            [
+                SwitchRow(
+                    self.theme,
+                    self._title(name),
+                    is_on=name in model.chosen,
+                    on_change=lambda is_on, name=name: self._choose(name, is_on),
+                )
+                for name in names
+            ]
+            for names in (model.graphs, model.engines)
+        )
+        heading = Text(self.theme, self.t("benchmark.engines"), "heading")
+        about = Text(self.theme, self.t("benchmark.engines_text"), "small", colour="soft")
         lengths = [(name, self.t(f"benchmark.length_{name}", seconds=f"{SECONDS[name]:g}")) for name in SECONDS]
         counts = [(str(count), str(count)) for count in thread_counts()]
         return [
             Text(self.theme, self.t("benchmark.about"), "body", colour="soft"),
-            Card(self.theme, Text(self.theme, self.t("benchmark.graphs"), "heading"), *switches, gap=2),
+            Card(self.theme, Text(self.theme, self.t("benchmark.graphs"), "heading"), *networks, gap=2),
+            Card(self.theme, heading, about, *engines, gap=2) if engines else None,
             Card(
                 self.theme,
                 Text(self.theme, self.t("benchmark.length"), "heading"),
@@ -78,6 +84,9 @@ class BenchmarkScreen(Screen):
             ),
             *self._history(),
         ]
+
+    def _title(self, name: str) -> str:
+        return title_of(self.t, name)
 
     def _choose(self, name: str, is_on: bool) -> None:
         (self.model.chosen.add if is_on else self.model.chosen.discard)(name)
@@ -91,7 +100,7 @@ class BenchmarkScreen(Screen):
             ListRow(
                 self.theme,
                 entry["time"],
-                ", ".join(row["graph"] for row in entry["rows"]),
+                ", ".join(self._title(subject_of(row)) for row in entry["rows"]),
                 lead="chart-bar",
                 on_tap=lambda entry=entry: self.app.go("benchmark_result", id=entry["id"]),
             )
@@ -113,7 +122,14 @@ class BenchmarkScreen(Screen):
         if self.model.phase != "working":
             return
         place, places, share = self.model.place
-        names = [name for name in self.model.graphs if name in self.model.chosen]
+        names = self.model.subjects
         self.bar.share = (place + share) / places
         self.percent.set(f"{self.bar.share:.0%}")
-        self.now_text.set(names[place] if place < len(names) else "")
+        self.now_text.set(self._title(names[place]) if place < len(names) else "")
+
+
+def title_of(t: Callable[..., str], subject: str) -> str:
+    """What a person reads for a subject: graphs have names of their own, engines those of the page that protects."""
+    if not subject.startswith(ENGINE):
+        return subject
+    return t("benchmark.engine", name=t(f"protect.engine_{subject.removeprefix(ENGINE)}"))

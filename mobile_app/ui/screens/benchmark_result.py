@@ -9,8 +9,9 @@ from typing import Any
 from kivy.uix.widget import Widget
 
 from mobile_app.core.errors import PetalveilError
-from mobile_app.ui.benchmarking import Benchmarking
+from mobile_app.ui.benchmarking import Benchmarking, subject_of
 from mobile_app.ui.screen import Screen
+from mobile_app.ui.screens.benchmark import title_of
 from mobile_app.ui.widgets import Card, Chip, Column, Empty, Grid, IconButton, Notice, Row, Text, TextButton
 from mobile_app.ui.widgets.plots import BarPlot, LinePlot
 
@@ -37,11 +38,13 @@ class BenchmarkResultScreen(Screen):
             return
         rows = self.entry["rows"]
         bars = [
-            (row["graph"], row["latency"]["p50_ms"], row["latency"]["p99_ms"], f"{row['latency']['p50_ms']:.1f} ms")
+            (self._name(row), row["latency"]["p50_ms"], row["latency"]["p99_ms"], f"{row['latency']['p50_ms']:.1f} ms")
             for row in rows
         ]
         facts = self.entry["environment"]
-        machine = " · ".join(str(facts[name]) for name in ("system", "release", "machine") if facts.get(name))
+        names = ("device", "system", "release", "machine")
+        runtimes = sorted({row["runtime"] for row in rows if row.get("runtime")})
+        machine = " · ".join([*(str(facts[name]) for name in names if facts.get(name)), *runtimes])
         yield Column(
             self.theme,
             Text(self.theme, self.entry["time"], "heading"),
@@ -75,9 +78,11 @@ class BenchmarkResultScreen(Screen):
             ("memory", "–" if row["memory_peak_mb"] is None else f"{row['memory_peak_mb']:.0f} MB"),
             ("drift", "–" if row["drift"] is None else f"{row['drift']:+.0%}"),
             ("runs", str(times["n"])),
+            ("stop", self.t(f"benchmark.stop_{row['stop']}") if "stop" in row else "–"),
             ("threads", str(row["threads"])),
-            ("precision", row["precision"]),
+            ("precision", row["precision"] or "–"),
             ("size", f"{row['size_px']} px"),
+            *self._known(row),
         ]
         cells = [
             Column(
@@ -88,21 +93,51 @@ class BenchmarkResultScreen(Screen):
             )
             for name, value in figures
         ]
-        parity = Chip(
-            self.theme,
-            self.t("benchmark.parity_ok" if row["parity_ok"] else "benchmark.parity_failed"),
-            icon="check-circle" if row["parity_ok"] else "warning-circle",
-            fill="primary_soft" if row["parity_ok"] else "danger_soft",
-        )
-        doubts = Notice(self.theme, "; ".join(row["faults"]), kind="warning") if row["faults"] else None
+        doubts = self._doubts(row)
         return Card(
             self.theme,
-            Text(self.theme, row["graph"], "heading"),
+            Text(self.theme, self._name(row), "heading"),
             Grid(self.theme, *cells, column=88, most=4, gap=10),
-            Row(self.theme, parity, Widget(size_hint_y=None, height=1)),
-            doubts,
+            self._parity(row),
+            Notice(self.theme, " ".join(doubts), kind="warning") if doubts else None,
             gap=12,
         )
+
+    def _known(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+        """What not every device tells."""
+        degrees, energy = row.get("temperature_after_c"), row.get("energy_mj_per_run")
+        return [
+            *([("heat", f"{degrees:.0f} °C")] if degrees is not None else []),
+            *([("energy", f"{energy:.0f} mJ")] if energy is not None else []),
+        ]
+
+    def _parity(self, row: dict[str, Any]) -> Widget | None:
+        """An engine has nothing stored to be compared with."""
+        is_as_stored = row["parity_ok"]
+        if is_as_stored is None:
+            return None
+        chip = Chip(
+            self.theme,
+            self.t("benchmark.parity_ok" if is_as_stored else "benchmark.parity_failed"),
+            icon="check-circle" if is_as_stored else "warning-circle",
+            fill="primary_soft" if is_as_stored else "danger_soft",
+        )
+        return Row(self.theme, chip, Widget(size_hint_y=None, height=1))
+
+    def _doubts(self, row: dict[str, Any]) -> list[str]:
+        """Sentences in the person's language; runs of earlier versions have them in English."""
+        if "doubts" not in row:
+            return [f"{fault}." for fault in row["faults"]]
+        forms = {"few": ".0f", "drift": "+.0%", "busy": ".0%"}
+        return [
+            self.t(
+                f"benchmark.doubt_{doubt['reason']}", value=format(doubt["value"] or 0, forms.get(doubt["reason"], ""))
+            )
+            for doubt in row["doubts"]
+        ]
+
+    def _name(self, row: dict[str, Any]) -> str:
+        return title_of(self.t, subject_of(row))
 
     def _over_time(self) -> list[Widget]:
         assert self.entry is not None
@@ -112,10 +147,10 @@ class BenchmarkResultScreen(Screen):
                 other["latency"]["p50_ms"]
                 for entry in reversed(self.model.history.entries())
                 for other in entry["rows"]
-                if (other["graph"], other["threads"]) == (row["graph"], row["threads"])
+                if (subject_of(other), other["threads"]) == (subject_of(row), row["threads"])
             ]
             if len(before) > 1:
-                cards += [Text(self.theme, row["graph"], "small", colour="soft"), LinePlot(self.theme, before)]
+                cards += [Text(self.theme, self._name(row), "small", colour="soft"), LinePlot(self.theme, before)]
         return [Card(self.theme, Text(self.theme, self.t("benchmark.over_time"), "heading"), *cards)] if cards else []
 
     def _share(self) -> None:

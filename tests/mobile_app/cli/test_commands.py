@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mobile_app import __version__
-from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
+from mobile_app.core.bundle import DEFAULT_ROOT
 from mobile_app.core.cloak import STRENGTHS
 from mobile_app.core.step import StepConfig
 
@@ -109,46 +109,6 @@ def test_demo_replaces_its_own_files_and_no_other(run, tmp_path):
     assert result.code == 1
     assert "not written by the demo" in result.err
     assert mine.read_bytes() == b"mine"
-
-
-# bench
-
-
-def test_bench_prints_and_writes_figures_that_its_document_names(run, root):
-    result = run("bench", "--threads", "1", "--seconds", 0.3, "--json", "b.json")
-    assert result.code == 0, result
-    assert "objects.gradient takes" in result.out
-    content = json.loads(Path("b.json").read_text(encoding="utf-8"))
-    assert [(row["graph"], row["threads"]) for row in content["rows"]] == [(name, 1) for name in load_bundle().graphs]
-    (ratio,) = (row for row in content["gradient_by_forward"] if row["gradient"] == "objects.gradient")
-    assert ratio["forward"] == "objects"
-    assert ratio["ratio"] > 1.2
-    row = content["rows"][0]
-    assert row["parity_ok"]
-    assert row["valid"] is (row["faults"] == [])
-    assert row["latency"]["min_ms"] <= row["latency"]["p50_ms"] <= row["latency"]["p99_ms"] <= row["latency"]["max_ms"]
-    text = (root / "docs" / "report.md").read_text(encoding="utf-8")
-    fields = {*content, *content["environment"], *row, *row["latency"], *row["parity"][0], *ratio} - {"output"}
-    assert sorted(field for field in fields if f"`{field}`" not in text) == []
-
-
-def test_bench_can_print_json_alone(run):
-    content = run("bench", "--graph", "objects", "--threads", "1,1", "--seconds", 0.05, "--json", "-").json
-    assert [row["graph"] for row in content["rows"]] == ["objects"]
-    assert content["gradient_by_forward"] == []
-
-
-def test_bench_overwrites_nothing(run, tmp_path):
-    (tmp_path / "b.json").write_text("mine")
-    result = run("bench", "--seconds", 0.05, "--json", "b.json")
-    assert result.code == 1
-    assert (tmp_path / "b.json").read_text() == "mine"
-
-
-def test_bench_of_a_graph_that_is_not_there_names_those_that_are(run):
-    result = run("bench", "--graph", "none")
-    assert result.code == 1
-    assert re.search(r"expected one of .*\bobjects\b", result.err)
 
 
 # selftest
@@ -253,6 +213,12 @@ def test_the_help_gives_the_default_steps(run):
         ("classify", "a.jpg", "--top", "0"),
         ("bench", "--threads", "1,x"),
         ("bench", "--seconds", "inf"),
+        ("bench", "--photos", "1,x"),
+        ("bench", "--plot", "a.jpg"),
+        ("bench", "--graph", "objects", "--engine", "gradient"),
+        ("bench", "--compare", "a.json"),
+        ("bench", "--compare", "a.json", "b.json", "--photos", "1"),
+        ("bench", "--fail-on-slower"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_code_2(run, words):

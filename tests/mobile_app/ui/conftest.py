@@ -126,6 +126,12 @@ class FakeSystem:
     def leave(self) -> bool:
         return False
 
+    def device_name(self) -> str | None:
+        return None
+
+    def thermal_status(self) -> str | None:
+        return None
+
     def detach(self) -> None:
         pass
 

@@ -35,7 +35,7 @@ class Phone:
     """An Android of a release, with its platform."""
 
     def __init__(self, api: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
+        self.folder, self.api = folder, api
         self.java = FakeAndroid(
             _stubs(),
             {
@@ -111,6 +111,12 @@ def test_what_the_person_set_is_read(phone: Phone) -> None:
     assert phone.platform.data_dir() == phone.folder / "files" / "petalveil"
     assert phone.platform.photo_folders() == [phone.platform.data_dir()]
     assert phone.platform.leave() is True
+
+
+def test_name_and_heat_of_the_device_are_told(phone: Phone) -> None:
+    phone.java.answers["android.os.PowerManager", "getCurrentThermalStatus"] = lambda: 3
+    assert phone.platform.device_name() == "text text"
+    assert phone.platform.thermal_status() == ("severe" if phone.api >= 29 else None)
 
 
 @pytest.mark.parametrize("many", [True, False])

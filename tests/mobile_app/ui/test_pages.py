@@ -63,6 +63,7 @@ def test_a_photo_protected_lately_is_opened_from_home(driver: Any, used_data: Pa
 
 
 def test_the_benchmark_runs_what_is_chosen_and_shows_its_figures(driver: Any) -> None:
+    from mobile_app.core.bench.schema import misfits
     from mobile_app.ui.benchmarking import SECONDS, Benchmarking
 
     model = driver.app.model(Benchmarking)
@@ -78,13 +79,60 @@ def test_the_benchmark_runs_what_is_chosen_and_shows_its_figures(driver: Any) ->
     assert driver.shows("Results are right")
     (entry,) = model.history.entries()
     (row,) = entry["rows"]
-    assert row["graph"] == "flowers.int8"
+    assert (row["kind"], row["name"]) == ("graph", "flowers.int8")
     assert row["parity_ok"]
     assert row["latency"]["n"] >= 5
+    assert driver.shows("Stopped by")
+    assert list(misfits(entry)) == []
     driver.tap("Share the figures")
     assert json.loads(driver.system.shared[0].read_text(encoding="utf-8")) == entry
     driver.tap("Delete this run")
     assert model.history.entries() == []
+
+
+def test_the_benchmark_measures_a_way_to_protect(driver: Any) -> None:
+    from mobile_app.ui.benchmarking import Benchmarking
+
+    model = driver.app.model(Benchmarking)
+    driver.go("benchmark")
+    driver.wait(lambda: model.engines)
+    assert not model.chosen & set(model.engines)
+    model.chosen, model.length = {"engine:universal"}, "quick"
+    driver.app.navigator.current.refresh()
+    driver.tap("Measure")
+    driver.wait(lambda: driver.shows("Time of one run"))
+    (entry,) = model.history.entries()
+    (row,) = entry["rows"]
+    assert (row["kind"], row["name"], row["parity_ok"]) == ("engine", "universal", None)
+    assert len(row["times_ms"]) <= 100
+    assert driver.shows("Instant (engine)")
+    assert not driver.shows("Results are right")
+
+
+def test_a_run_of_an_earlier_version_is_still_shown(driver: Any) -> None:
+    from mobile_app.ui.benchmarking import Benchmarking
+
+    latency = {"n": 5, "mean_ms": 2.0, **{f"p{part}_ms": 2.0 for part in (50, 90, 95, 99)}}
+    row = {"graph": "objects", "threads": 1, "precision": "float16", "size_px": 224, "load_ms": 9.0, "latency": latency}
+    row |= {"first_run_ms": 3.0, "cpu_ms_per_run": 2.0, "memory_peak_mb": None, "drift": None}
+    row |= {"parity_ok": True, "faults": ["5 runs, fewer than 20"]}
+    entry = {"id": "old", "schema": 1, "time": "2026-01-01 10:00", "environment": {"system": "Linux"}, "rows": [row]}
+    driver.app.model(Benchmarking).history.add(entry)
+    driver.go("benchmark")
+    assert driver.shows("objects")
+    driver.go("benchmark_result", id="old")
+    assert driver.shows("5 runs, fewer than 20.")
+
+
+def test_doubts_about_figures_are_in_the_language_of_the_person(driver: Any) -> None:
+    from mobile_app.ui.screens.benchmark_result import BenchmarkResultScreen
+
+    driver.restart(language="zh")
+    screen = BenchmarkResultScreen(driver.app, {"id": "none"}, {})
+    doubts = [{"reason": "busy", "value": 0.345}, {"reason": "few", "value": 3}, {"reason": "hot", "value": None}]
+    found = screen._doubts({"doubts": doubts})
+    assert found[::2] == ["有 34% 的时间在等待其他程序。", "设备过热。"]
+    assert "3 次" in found[1]
 
 
 def test_the_benchmark_is_stopped_within_a_run(driver: Any) -> None:
