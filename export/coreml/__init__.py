@@ -1,0 +1,1 @@
+"""ONNX graphs of this project as Core ML packages, for iPhones: convert, compress, compare with torch, write."""
