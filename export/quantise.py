@@ -22,12 +22,14 @@ import onnx_ir as ir
 
 from export.bias import correct_biases
 from export.errors import ExportError
+from export.storage import IR_VERSION
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the library loads; see mobile_app/core/runtime.py
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the library loads; see mobile_app/core/runtime
 
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-QUANTISED = ("Conv", "Clip", "Add")
+QUANTISED = ("Conv", "Clip", "Relu", "Add", "MaxPool", "Concat")
+_ACTIVATIONS = ("Clip", "Relu")
 FEWEST_PHOTOS = 8
 WEIGHT_LEVELS = 64  # on each side of zero: 7 bits, see `reduce_range` below
 
@@ -39,10 +41,25 @@ FLOAT_REASONS = {
     "Conv": "the head: 8 bits for its output would be the resolution of the answer itself, at 0.4 % of the work",
     "Gemm": "the head: 8 bits for its output would be the resolution of the answer itself, at 0.4 % of the work",
     "Add": "the head's bias, a number a class",
-    "Reshape": "moves numbers and computes none",
-    "Squeeze": "moves numbers and computes none",
-    "Unsqueeze": "moves numbers and computes none",
+    "Relu": "the head's, on numbers that are float already",
+    "Clip": "the head's, on numbers that are float already",
+    **dict.fromkeys(
+        (
+            "Concat",
+            "Gather",
+            "Identity",
+            "Reshape",
+            "Slice",
+            "SpaceToDepth",
+            "Split",
+            "Squeeze",
+            "Transpose",
+            "Unsqueeze",
+        ),
+        "moves numbers and computes none",
+    ),
 }
+_MADE_KERNEL = "Conv: its kernel is a view that another operator makes, not a constant to be rounded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +73,7 @@ class Quantised:
 
 
 def quantise(path: Path, images: Sequence[np.ndarray]) -> Quantised:
-    """Quantise a graph with the input `image`; whatever reads the last activation, the head, stays float.
+    """Quantise a graph with the input `image`; whatever comes after the head's input, the last activation, stays float.
 
     Args:
         path: .onnx file with float32 weights inside.
@@ -100,11 +117,13 @@ class _Reader(CalibrationDataReader):
 
 
 def _in_float(graph: ir.Graph) -> dict[str, str]:
-    """Nodes that stay float, with the reason of each: all but QUANTISED, and all that comes after the last Clip."""
-    last_clip = max((index for index, node in enumerate(graph) if node.op_type == "Clip"), default=len(graph))
+    """Nodes that stay float, with the reason of each: all but QUANTISED, and all that comes after the body."""
+    end = _end_of_body(graph)
     kept = {}
     for index, node in enumerate(graph):
-        if node.op_type in QUANTISED and index <= last_clip:
+        if node.op_type in QUANTISED and index <= end:
+            if node.op_type == "Conv" and not _is_constant(node.inputs[1]):
+                kept[node.name or ""] = _MADE_KERNEL
             continue
         reason = FLOAT_REASONS.get(node.op_type)
         if reason is None:
@@ -115,6 +134,19 @@ def _in_float(graph: ir.Graph) -> dict[str, str]:
     return kept
 
 
+def _end_of_body(graph: ir.Graph) -> int:
+    """Index of the last activation before the head, which is the last operator that has weights."""
+    operators = [node.op_type for node in graph]
+    activations = [index for index, name in enumerate(operators) if name in _ACTIVATIONS]
+    head = max((index for index, name in enumerate(operators) if name in ("Conv", "Gemm")), default=0)
+    before = [index for index in activations if index < head]
+    return max(before or activations, default=len(operators))
+
+
+def _is_constant(value: ir.Value | None) -> bool:
+    return value is not None and value.const_value is not None
+
+
 def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without what tells where it was made, and without imports of operator sets that it does not use."""
     used = {node.domain for node in model.graph.node}
@@ -122,7 +154,7 @@ def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     del model.metadata_props[:]
-    model.producer_name, model.producer_version = "petalveil", ""
+    model.producer_name, model.producer_version, model.ir_version = "petalveil", "", IR_VERSION
     return model
 
 

@@ -25,7 +25,7 @@ ALLOWED_IN_ONE_MODULE = {
     "mobile_app.ui.platform.android": ("android", "jnius"),
     "mobile_app.ui.platform.ios": ("pyobjus",),
     "export.quantise": ("onnxruntime.quantization",),
-    "export.check_tools": ("onnxruntime.tools",),
+    "export.check.tools": ("onnxruntime.tools",),
 }
 ALLOWED_INSIDE_A_FUNCTION = {
     "mobile_app.core.photo": ("pillow_heif",),

@@ -15,7 +15,7 @@ MANIFEST_SUFFIXES = {".spec", ".xml", ".plist", ".toml", ".json"}
 NETWORK = re.compile(r"\bINTERNET\b|NSAllowsArbitraryLoads|com\.apple\.security\.network")
 
 
-IMPORTERS = ("mobile_app.core.runtime", "mobile_app.core.runtime.wheel", "export.quantise", "export.check_tools")
+IMPORTERS = ("mobile_app.core.runtime", "mobile_app.core.runtime.wheel", "export.quantise", "export.check.tools")
 
 
 @pytest.mark.parametrize("module", IMPORTERS)
@@ -146,7 +146,7 @@ def test_onnxruntime_is_imported_by_one_runtime_and_two_desk_tools_alone(root: P
         for path in (root / package).rglob("*.py")
         if names_onnxruntime(path.read_text(encoding="utf-8"))
     }
-    assert importers == {"mobile_app/core/runtime/wheel.py", "export/quantise.py", "export/check_tools.py"}
+    assert importers == {"mobile_app/core/runtime/wheel.py", "export/quantise.py", "export/check/tools.py"}
 
 
 @pytest.mark.parametrize(

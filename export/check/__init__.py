@@ -1,0 +1,1 @@
+"""Graphs against how they will run on a phone."""

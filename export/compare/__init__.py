@@ -1,0 +1,1 @@
+"""Every graph in every precision: what each costs and is worth."""

@@ -1,0 +1,1 @@
+"""A graph of float32 in other precisions."""
