@@ -1,5 +1,5 @@
 """The command `python -m export`: `gradient` writes one gradient graph, `bundle` makes the bundle that ships,
-`stage` the folder that a phone build takes."""
+`stage` the folder that a phone build takes, `compare` a table of precisions, `check` looks at how graphs will run."""
 
 from __future__ import annotations
 
@@ -67,10 +67,71 @@ def _parser() -> argparse.ArgumentParser:
             metavar="MODEL.pt",
             help=f"what `python -m training {kind}` made (default: as it is in mobile_app/bundle)",
         )
+    bundle.add_argument(
+        "--sensing",
+        type=Path,
+        metavar="MODEL.pt",
+        help="what `python -m training sensing-photos` made (default: as it is in mobile_app/bundle)",
+    )
+    bundle.add_argument(
+        "--shield",
+        type=Path,
+        metavar="MODEL.pt",
+        help="what `python -m training comdefend --net phone` made (default: as it is in mobile_app/bundle)",
+    )
     bundle.set_defaults(run=_bundle)
     staging = commands.add_parser("stage", help="put app and bundle into a folder that buildozer or kivy-ios takes")
     staging.add_argument("--out", type=Path, default=Path("build/app"), metavar="FOLDER", help="default: build/app")
+    staging.add_argument("--coreml", type=Path, metavar="FOLDER", help="Core ML models that go along, for iOS")
     staging.set_defaults(run=_stage)
+    comparing = commands.add_parser(
+        "compare",
+        help="every graph in every precision: size, parity, accuracy, latency; goes on where it stopped",
+        description="Write every graph in every precision and a table of what each costs and is worth.",
+    )
+    comparing.add_argument("--graphs", nargs="+", default=[], metavar="NAME", help="default: all")
+    comparing.add_argument("--precisions", nargs="+", metavar="NAME", help="default: all; a wrong one lists them")
+    comparing.add_argument("--calibration", type=Path, metavar="FOLDER", help="photos for int8 (default: samples)")
+    comparing.add_argument("--labelled", type=Path, metavar="FOLDER", help="photos with labels.csv")
+    comparing.add_argument("--flowers", type=Path, metavar="CHECKPOINT.pt", help="the trained flower classifier")
+    comparing.add_argument("--flower-calibration", type=Path, metavar="FOLDER", help="photos of flowers, for int8")
+    comparing.add_argument("--shared", type=Path, default=Path("../shared"), metavar="FOLDER", help="with judges/")
+    comparing.add_argument("--photos", type=int, default=200, help="for classifiers (default 200)")
+    comparing.add_argument("--cloaks", type=int, default=16, help="photos that are cloaked (default 16)")
+    comparing.add_argument("--rounds", type=int, default=25, help="of the timing (default 25)")
+    comparing.add_argument("--seed", type=int, default=0)
+    comparing.add_argument("--out", type=Path, default=Path("runs/compare"), metavar="FOLDER")
+    comparing.set_defaults(run=_compare)
+    checking = commands.add_parser(
+        "check",
+        help="graphs against how phones will run them: operators, versions, partitions",
+        description="Check .onnx files, or all of a bundle, against how they will run on a phone.",
+    )
+    checking.add_argument("paths", nargs="*", type=Path, metavar="FILE.onnx", help="default: the bundle's graphs")
+    checking.add_argument("--ort", type=Path, metavar="FOLDER", help="also convert to .ort files, and compare answers")
+    checking.add_argument("--one-part", type=Path, metavar="FOLDER", help="rewrite for Core ML's provider first")
+    checking.set_defaults(run=_check)
+    coreml = commands.add_parser(
+        "coreml",
+        help="Core ML packages of the graphs, for iPhones",
+        description="Convert the graphs of the contract to Core ML and compare what each computes with torch.",
+    )
+    coreml.add_argument("--out", type=Path, default=Path("runs/coreml"), metavar="FOLDER", help="default: runs/coreml")
+    coreml.add_argument("--graphs", nargs="+", default=[], metavar="NAME", help="of the contract (default: all)")
+    coreml.add_argument(
+        "--precision",
+        nargs="+",
+        default=["float16"],
+        choices=["float32", "float16", "int8", "6bit"],
+        help="int8 and 6bit are of stored weights (default: float16)",
+    )
+    for kind, what in (
+        ("flowers", "the trained flower classifier"),
+        ("generator", "what `python -m training generator` made"),
+        ("commodel", "what `python -m training compression` made, of a single setting"),
+    ):
+        coreml.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{what} (default: without)")
+    coreml.set_defaults(run=_coreml)
     return parser
 
 
@@ -101,6 +162,8 @@ def _bundle(options: argparse.Namespace) -> int:
         calibration=options.calibration,
         generator=options.generator,
         universal=options.universal,
+        sensing=options.sensing,
+        shield=options.shield,
     )
     return 0
 
@@ -108,7 +171,36 @@ def _bundle(options: argparse.Namespace) -> int:
 def _stage(options: argparse.Namespace) -> int:
     from export.stage import stage
 
-    print(f"{len(stage(options.out))} files in {options.out}; go on there with `buildozer android debug`")
+    files = stage(options.out, coreml=options.coreml)
+    print(f"{len(files)} files in {options.out}; go on with `make android` or `make ios` (docs/phones.md)")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from export.compare.command import compare
+
+    return compare(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from export.check.run import check
+
+    return check(options.paths, options.ort, options.one_part)
+
+
+def _coreml(options: argparse.Namespace) -> int:
+    from export.coreml.job import CoremlJob, write_coreml
+
+    job = CoremlJob(
+        out=options.out,
+        graphs=tuple(options.graphs),
+        precisions=tuple(options.precision),
+        flowers=options.flowers,
+        generator=options.generator,
+        commodel=options.commodel,
+    )
+    for line in write_coreml(job):
+        print(line, flush=True)
     return 0
 
 

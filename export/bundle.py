@@ -2,6 +2,8 @@
 
     python -m export bundle
     python -m export bundle --flowers CHECKPOINT.pt --calibration FOLDER
+    python -m export bundle --sensing runs/sensing-photos/model.pt
+    python -m export bundle --shield runs/comdefend/phone/comdefend.pt
     python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
 What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
@@ -26,7 +28,7 @@ from PIL import Image
 
 import mobile_app
 from export.card import model_card
-from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
+from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec, sensing_specs, shield_specs
 from export.errors import ExportError
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
@@ -37,7 +39,9 @@ from mobile_app.core.runtime import load_graph
 from mobile_app.core.selftest import reference_inputs
 from mobile_app.core.species import load_species, named
 from training.models.checkpoint import load_checkpoint
+from training.models.comdefend import load_comdefend
 from training.models.generator import CloakGenerator, Universal
+from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
 from training.torchvision_shim import ensure_torchvision
 
@@ -55,6 +59,8 @@ def make_bundle(
     calibration: Path | None = None,
     generator: Path | None = None,
     universal: Path | None = None,
+    sensing: Path | None = None,
+    shield: Path | None = None,
     present: Path = DEFAULT_ROOT,
 ) -> list[ParityRow]:
     """Export every shipped graph into `root`, which is replaced as a whole.
@@ -64,6 +70,8 @@ def make_bundle(
         flowers: a checkpoint of training.models.checkpoint, whose graphs then replace the present ones.
         calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with `flowers`.
         generator, universal: model.pt files of training.recipes.one_pass, which then replace the present ones.
+        sensing: a model.pt of training.recipes.sensing_photos, whose graphs then replace the present ones.
+        shield: a comdefend.pt of training.recipes.comdefend, whose graphs then replace the present ones.
         present: the bundle from which all is taken that is not made here.
     Returns: the parity rows of what was exported.
     Raises: ExportError if a graph cannot be exported or is not faithful to torch; TrainingError for a checkpoint that
@@ -78,6 +86,11 @@ def make_bundle(
         photos = read_photos(calibration, size_px=checkpoint.size_px, crop=checkpoint.crop)
     if generator is not None:
         specs.append(_generator_spec(generator))
+    if sensing is not None:
+        codec, facts = load_sensing(sensing)
+        specs += sensing_specs(codec, facts, sha256=_sha256(sensing))
+    if shield is not None:
+        specs += _shield_specs(shield)
     pattern = None if universal is None else _pattern_png(universal)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bundle-") as folder:
@@ -182,6 +195,15 @@ def _generator_spec(path: Path) -> GraphSpec:
     if not isinstance(network, CloakGenerator):
         raise ExportError(f"{path}: expected a generator, found a universal perturbation; name it with --universal")
     return generator_spec(network, facts, sha256=_sha256(path))
+
+
+def _shield_specs(path: Path) -> tuple[GraphSpec, ...]:
+    model, facts = load_comdefend(path)
+    if model.config.net != "phone":
+        raise ExportError(
+            f"{path}: expected the net `phone`, found `{model.config.net}`, which no phone can run; train one"
+        )
+    return shield_specs(model, facts, sha256=_sha256(path))
 
 
 def _pattern_png(path: Path) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +12,20 @@ from torch import nn
 
 from export.errors import ExportError
 from export.forward import OPSET
+from mobile_app.core.sensing import DECODER, ENCODER, MEASURED_BY, TILE_PX
+from mobile_app.core.shield import SHIELD_SIZES
 from training import objectives
 from training.models.checkpoint import Checkpoint, build
 from training.models.efficientnet_lite import EfficientNetLite
 from training.models.evidence import WithEvidence
 from training.models.registry import build_network
+from training.models.sensing_photo import SensingCodec
 
 COMMAND = "python -m export bundle"
 GENERATOR_COMMAND = f"{COMMAND} --generator MODEL.pt"
+SENSING_COMMAND = f"{COMMAND} --sensing MODEL.pt"
+SHIELD_COMMAND = f"{COMMAND} --shield MODEL.pt"
+LOWEST_COSINE_INT8 = 0.8  # of a classifier's logits; what counts beside it is `lowest_agreement`
 FLOWER_COMMAND = f"{COMMAND} --flowers CHECKPOINT.pt --calibration FOLDER"
 
 
@@ -33,7 +41,9 @@ class GraphSpec:
     licence: str
     weights: str | None = None  # file with its weights; graphs that name the same file share them
     checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)  # else the published weights
-    one_pass: nn.Module | None = field(default=None, repr=False, compare=False)  # a trained generator
+    one_pass: nn.Module | None = field(default=None, repr=False, compare=False)  # trained: a generator, a codec's part
+    input: str = "image"
+    before: nn.Module | None = field(default=None, repr=False, compare=False)  # makes its input of an image
     objective: str | None = None  # a class of training.objectives, for a gradient graph
     outputs: tuple[str, ...] = ("logits",)  # of a classifier
     labels: str | None = None
@@ -58,6 +68,14 @@ class GraphSpec:
     @property
     def classes(self) -> int:
         return 1000 if self.checkpoint is None else self.checkpoint.outputs
+
+    def lowest_cosine_in(self, precision: str) -> float:
+        """What `cosine` of a parity row has to reach in a precision that may or may not ship."""
+        if precision == "float32":
+            return self.lowest_cosine
+        if precision == "int8" and self.task == "classify":
+            return min(self.lowest_cosine_shipped, LOWEST_COSINE_INT8)
+        return self.lowest_cosine_shipped
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """The classifier, and the module that is exported: the classifier, with its evidence, or an objective over it.
@@ -195,3 +213,66 @@ def generator_spec(generator: nn.Module, facts: Mapping[str, Any], *, sha256: st
         precision="int8 weights",
         lowest_cosine_shipped=0.95,
     )
+
+
+def sensing_specs(codec: SensingCodec, facts: Mapping[str, Any], *, sha256: str = "") -> tuple[GraphSpec, GraphSpec]:
+    """The two graphs of compressed sensing, photo to measurements and back, each for one tile.
+
+    Args:
+        codec: in eval mode.
+        facts: of its run, as training.recipes.sensing_photos keeps them.
+        sha256: of its checkpoint's file, for the record.
+    """
+    measured = hashlib.sha256(b"".join(value.numpy().tobytes() for value in codec.encoder.state_dict().values()))
+    common: dict[str, Any] = {
+        "network": "sensing",
+        "size_px": TILE_PX,
+        "source": "petalveil's own: block compressed sensing after CSNet, rebuilt against recognisers",
+        "licence": "Apache-2.0",
+        "command": SENSING_COMMAND,
+        "trained_on": {**facts, "checkpoint sha256": sha256, MEASURED_BY: measured.hexdigest()},
+        "precision": "int8 weights",
+        "lowest_cosine_shipped": 0.999,
+    }
+    return (
+        GraphSpec(name=ENCODER, task="measure", one_pass=codec.encoder, outputs=("measurements",), **common),
+        GraphSpec(
+            name=DECODER,
+            task="reconstruct",
+            one_pass=codec.decoder,
+            input="measurements",
+            before=codec.encoder,
+            outputs=("image",),
+            **common,
+        ),
+    )
+
+
+def shield_specs(model: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> tuple[GraphSpec, GraphSpec]:
+    """The shield at the two sizes that recognisers look at, on the same weights.
+
+    A graph takes a recogniser's whole input, so that each photo costs one call and has no seams; any other size is cut
+    into tiles (mobile_app.core.shield).
+
+    Args:
+        model: a ComDefend of the net `phone`, in eval mode.
+        facts: of its run, as training.recipes.comdefend keeps them.
+        sha256: of its checkpoint's file, for the record.
+    """
+    common: dict[str, Any] = {
+        "task": "shield",
+        "network": "comdefend",
+        "weights": "shield.weights",
+        "outputs": ("shielded",),
+        "source": "petalveil's own: ComDefend (Jia et al. 2019) at half resolution with depthwise-separable blocks",
+        "licence": "Apache-2.0",
+        "command": SHIELD_COMMAND,
+        "trained_on": {**facts, "checkpoint sha256": sha256},
+        # A rounded weight flips bits whose loudness is next to nothing, here and there in a picture.
+        "lowest_cosine_shipped": 0.99,
+    }
+    first, second = (
+        GraphSpec(name=name, size_px=size_px, one_pass=copy.deepcopy(model), **common)  # parity is in float64, in place
+        for name, size_px in SHIELD_SIZES.items()
+    )
+    return first, second

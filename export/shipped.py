@@ -67,7 +67,7 @@ def write_graph(
     """
     path = root / f"{spec.name}.onnx"
     plain = root / f".{spec.name}.float32.onnx"
-    model = _export(spec)
+    model = export_spec(spec)
     save_graph(model, plain)
     rows = _parity(spec, plain, "torch float64, before the weights are rounded", spec.lowest_cosine, photos)
     measured: dict[str, Any] = {}
@@ -96,15 +96,23 @@ def parity_inputs(spec: GraphSpec, photos: Photos) -> Iterator[dict[str, np.ndar
     if spec.task == "classify":  # the photos are read at the size of the flower network; others may have another
         images += [image for image in photos.held_out if image.shape[-1] == spec.size_px][:_CHECKED_IN_FLOAT64]
     for label, image in enumerate(images):
-        yield {"image": image, **({"label": np.array([label * 97 % spec.classes])} if spec.objective else {})}
+        if spec.before is not None:
+            with torch.no_grad():
+                yield {spec.input: spec.before.float()(torch.from_numpy(image)).numpy()}
+        else:
+            yield {"image": image, **({"label": np.array([label * 97 % spec.classes])} if spec.objective else {})}
 
 
-def _export(spec: GraphSpec) -> ir.Model:
+def export_spec(spec: GraphSpec) -> ir.Model:
+    """The graph of a spec in float32, from its module."""
     _, module = spec.modules()
     image = torch.from_numpy(reference_image(spec.size_px))
+    if spec.before is not None:
+        with torch.no_grad():
+            image = spec.before.float()(image)
     if spec.objective is not None:
         return export_gradient(module, {"image": image, "label": torch.tensor([0])}, smooth=spec.smooth)
-    model = to_onnx(module, {"image": image}, spec.outputs)
+    model = to_onnx(module, {spec.input: image}, spec.outputs)
     clean(model)
     return model
 
@@ -148,7 +156,7 @@ def _parity(spec: GraphSpec, path: Path, against: str, lowest_cosine: float, pho
         if spec.objective is not None:
             return torch_gradient(module, tensors, smooth=spec.smooth)
         with torch.no_grad():
-            results = module(tensors["image"])
+            results = module(tensors[spec.input])
         results = results if isinstance(results, tuple) else (results,)
         return {name: result.numpy() for name, result in zip(spec.outputs, results, strict=True)}
 

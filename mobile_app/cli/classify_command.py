@@ -19,6 +19,7 @@ from mobile_app.core.classify import Classification
 from mobile_app.core.errors import PetalveilError, PhotoError
 from mobile_app.core.photo import decode
 from mobile_app.core.recogniser import FLOWERS, OBJECTS, Recogniser, classifiers, load_recogniser
+from mobile_app.core.shield import behind_shield
 
 AUTO = "auto"
 
@@ -32,12 +33,16 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     bundle = open_bundle(options.bundle)
     recognisers = [load_recogniser(bundle, name, threads=options.threads) for name in to_ask(bundle, options.model)]
+    if options.shield:
+        recognisers = [behind_shield(recogniser, bundle, threads=options.threads) for recogniser in recognisers]
     explainer = None
     if options.explain is not None:
         explainer = Explainer(options.explain, options.photos, bundle, force=options.force, threads=options.threads)
     answers = []
     for photo in options.photos:
         answer = _answer(photo, recognisers, options.top, explainer)
+        if options.shield and "error" not in answer:
+            answer["shield"] = True
         answers.append(answer)
         if not options.json:
             console.say(_text(answer, recognisers))
@@ -101,7 +106,8 @@ def _text(answer: dict[str, Any], recognisers: Sequence[Recogniser]) -> str:
     doubt = "not sure"
     if by.species:
         doubt = f"not sure: none of the {len(by.species)} flowers I know, or a poor photo"
-    lines = [f"{answer['photo']}  ({by.name}{'; ' + doubt if answer['unsure'] else ''})"]
+    seen = f"{by.name}, through the shield" if answer.get("shield") else by.name
+    lines = [f"{answer['photo']}  ({seen}{'; ' + doubt if answer['unsure'] else ''})"]
     for guess in answer["top"]:
         names = ", ".join(guess[name] for name in ("latin", "zh") if guess.get(name))
         lines.append(f"  {guess['probability']:6.1%}  {guess['label']}{f' ({names})' if names else ''}")

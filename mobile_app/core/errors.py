@@ -22,3 +22,7 @@ class BundleError(PetalveilError):
 
 class GraphError(PetalveilError):
     """A graph that does not load, does not fit its contract, or gave values that are not finite."""
+
+
+class SensingError(PetalveilError):
+    """A file of measurements that is damaged, foreign, or of another version or model."""

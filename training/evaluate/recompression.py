@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from mobile_app.core.bundle import load_bundle
+from mobile_app.core.preprocess import from_uint8, to_uint8
+from mobile_app.core.shield import SHIELD_SIZES, load_shield, shield_files, shielded
 from training.errors import TrainingError
 
 Pixels = NDArray[np.uint8]
 Subsampling = Literal["4:4:4", "4:2:0"]
+COMDEFEND = "comdefend"
 SCREEN_PX = (1080, 2340)  # width and height of a common phone
 
 
@@ -153,6 +159,17 @@ class Blur:
 
 
 @dataclass(frozen=True)
+class ComDefend:
+    """The shield of the bundle, or a model of `python -m training comdefend`, as a purifier of photos of any size."""
+
+    sha256: str  # of its weights
+    purify: Callable[[NDArray[np.float32]], NDArray[np.float32]] = field(repr=False, compare=False)
+
+    def __call__(self, rgb_hwc: Pixels) -> Pixels:
+        return to_uint8(self.purify(from_uint8(rgb_hwc)))
+
+
+@dataclass(frozen=True)
 class Recompression:
     """An entry of the grid: steps that follow one another, none for the file as it was saved."""
 
@@ -168,21 +185,50 @@ class Recompression:
 def choose_grid(names: Sequence[str]) -> tuple[Recompression, ...]:
     """The entries of the grids `quick` and `full`, or single ones by name, in the order of `full`, each once.
 
-    Raises: TrainingError for no name or an unknown one.
+    After them come purifiers: `comdefend`, the bundle's shield, or `comdefend:MODEL.pt`.
+
+    Raises: TrainingError for no name or an unknown one, or if a purifier cannot be had; BundleError without a shield.
     """
     known = {entry.name.casefold(): entry for entry in FULL}
     chosen: set[str] = set()
+    purifiers = {name: _comdefend(name) for name in names if name.partition(":")[0] == COMDEFEND}
     for name in names:
+        if name in purifiers:
+            continue
         if name in GRIDS:
             chosen |= {entry.name for entry in GRIDS[name]}
         elif name.casefold() in known:
             chosen.add(known[name.casefold()].name)
         else:
-            expected = ", ".join([*GRIDS, *(repr(entry.name) for entry in FULL)])
+            expected = ", ".join([*GRIDS, *(repr(entry.name) for entry in FULL), COMDEFEND, f"{COMDEFEND}:MODEL.pt"])
             raise TrainingError(f"grid: expected some of {expected}, got {name!r}")
-    if not chosen:
+    if not chosen and not purifiers:
         raise TrainingError("grid: expected at least one name, got none; `quick` is the small one")
-    return tuple(entry for entry in FULL if entry.name in chosen)
+    return (*(entry for entry in FULL if entry.name in chosen), *purifiers.values())
+
+
+def _comdefend(name: str) -> Recompression:
+    """Of the bundle, through the phone's own code, or of a checkpoint, through torch."""
+    path = name.partition(":")[2]
+    if not path:
+        bundle = load_bundle()
+        graph = load_shield(bundle, max(SHIELD_SIZES.values()))
+        digest = hashlib.sha256("".join(bundle.sha256[file] for file in shield_files(bundle)).encode()).hexdigest()
+        return Recompression(name, (ComDefend(digest, lambda image: shielded(image, graph)),))
+    import torch
+
+    from training.models.comdefend import load_comdefend
+
+    model, _ = load_comdefend(Path(path))
+    unit = model.config.unit_px
+
+    def purify(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        height, width = image.shape[2:]
+        padded = np.pad(image, ((0, 0), (0, 0), (0, -height % unit), (0, -width % unit)), mode="edge")
+        with torch.no_grad():
+            return model(torch.from_numpy(padded)).numpy()[:, :, :height, :width]
+
+    return Recompression(name, (ComDefend(hashlib.sha256(Path(path).read_bytes()).hexdigest(), purify),))
 
 
 def _check_quality(quality: int) -> None:

@@ -1,0 +1,155 @@
+"""Arguments of `python -m training comdefend` and `comdefend-table`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the commands of this module."""
+    _register_training(commands)
+    _register_table(commands)
+
+
+def _register_training(commands: argparse._SubParsersAction[Any]) -> None:
+    about = "train a network that lets photos through and holds small perturbations back"
+    parser = commands.add_parser("comdefend", help=about, description=f"{about}; goes on where it stopped")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="FOLDER[:BYTE]",
+        help="folders of clean photos (with a byte, those whose sha256 begins below it) and CIFAR-10 files (.npz)",
+    )
+    parser.add_argument("--net", choices=["published", "phone"], default="phone", help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs/comdefend"), metavar="FOLDER")
+    for name, default in {**_SHAPE, **_NUMBERS}.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
+        )
+    parser.add_argument("--bf16", action="store_true", help="convolutions in bfloat16, for processors that have it")
+    parser.set_defaults(run=_run_training)
+
+
+# Written out so that --help loads nothing heavy; a test holds them to ComDefendConfig and ComDefendRun.
+_SHAPE: dict[str, Any] = {"code_bits": 12, "noise": 20.0, "width": 64, "blocks": 2}
+_NUMBERS: dict[str, Any] = {
+    "steps": 20_000,
+    "batch": 20,
+    "learning_rate": 1e-3,
+    "code_weight": 1e-4,
+    "settle": 0.5,
+    "log_every": 100,
+    "seed": 0,
+}
+
+
+def _run_training(options: argparse.Namespace) -> int:
+    import shlex
+    import sys
+
+    from training.models.comdefend import ComDefendConfig
+    from training.recipes.comdefend import MODEL, ComDefendRun, train_comdefend
+    from training.recipes.comdefend_data import read_patches
+
+    shape = ComDefendConfig(net=options.net, **{name: getattr(options, name) for name in _SHAPE})
+    numbers = {name: getattr(options, name) for name in _NUMBERS}
+    config = ComDefendRun(model=shape, bf16=options.bf16, **numbers)
+    train_comdefend(
+        config,
+        read_patches(options.data, seed=options.seed),
+        options.out,
+        command="python -m training " + shlex.join(sys.argv[1:]),
+        report=lambda line: print(line, flush=True),
+    )
+    print(f"written: {options.out / MODEL}")
+    return 0
+
+
+def _register_table(commands: argparse._SubParsersAction[Any]) -> None:
+    about = "measure ComDefend beside other defences, under attacks that know it and that do not"
+    parser = commands.add_parser("comdefend-table", help=about, description=f"{about}; goes on where it stopped")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/")
+    parser.add_argument("--out", type=Path, default=Path("runs/comdefend/table"), help="folder for results and tables")
+    parser.add_argument("--phone", type=Path, metavar="MODEL.pt", help="what `comdefend --net phone` made")
+    parser.add_argument("--published", type=Path, metavar="MODEL.pt", help="what `comdefend --net published` made")
+    parser.add_argument(
+        "--ablations", type=Path, nargs="*", default=[], metavar="MODEL.pt", help="models to compare with one another"
+    )
+    parser.add_argument("--sets", nargs="+", default=["cifar10", "nips17"], help="cifar10, nips17 (default: both)")
+    for name, (default, about) in {**_TABLE, **_ATTACK, **_TUNE}.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{about} (default: %(default)s)"
+        )
+    known = "fgsm, bim, pgd, deepfool, cw"
+    parser.add_argument(
+        "--grey", nargs="+", default=known.split(", "), metavar="ATTACK", help=f"on the classifier alone: {known}"
+    )
+    parser.add_argument(
+        "--white",
+        nargs="+",
+        default=["fgsm", "pgd"],
+        metavar="ATTACK",
+        help="through the defence (default: fgsm pgd)",
+    )
+    parser.add_argument("--no-cloak", action="store_true", help="leave our own cloaks out")
+    parser.add_argument("--no-tuning", action="store_true", help="leave the classifier that learned behind it out")
+    parser.add_argument("--published-on-photos", action="store_true", help="78.5 GMAC a photo: hours on a processor")
+    parser.add_argument("--picture", type=Path, metavar="PHOTO", help="also write out/picture.jpg of it; with --phone")
+    parser.set_defaults(run=_run_table)
+
+
+_TABLE: dict[str, Any] = {
+    "images": (200, "CIFAR-10 test pictures"),
+    "photos": (48, "nips17 photos, of the part for tables"),
+    "white_images": (64, "of the pictures, attacked through the defence"),
+    "white_photos": (16, "of the photos, attacked through the defence"),
+    "seed": (0, "of pictures and attacks"),
+}
+_ATTACK: dict[str, Any] = {
+    "budget_levels": (8.0, "linf bound of FGSM, BIM, PGD and the cloak, in 8-bit levels"),
+    "steps": (10, "of BIM and PGD"),
+    "cw_steps": (30, "of C&W"),
+}
+_TUNE: dict[str, Any] = {
+    "tuning_pictures": (5000, "CIFAR-10 training pictures that a classifier is tuned on behind the defence"),
+    "tuning_epochs": (2, "of this"),
+}
+
+
+def _run_table(options: argparse.Namespace) -> int:
+    from training.recipes.comdefend_attacks import AttackConfig
+    from training.recipes.comdefend_classifier import TuneConfig
+    from training.recipes.comdefend_table import TableConfig, comdefend_table
+
+    tune = TuneConfig(pictures=options.tuning_pictures, epochs=options.tuning_epochs, seed=options.seed)
+    config = TableConfig(
+        sets=tuple(options.sets),
+        attack=AttackConfig(**{name: getattr(options, name) for name in _ATTACK}),
+        grey=tuple(options.grey),
+        white=tuple(options.white),
+        cloak=not options.no_cloak,
+        published_on_photos=options.published_on_photos,
+        tune=None if options.no_tuning else tune,
+        **{name: getattr(options, name) for name in _TABLE},
+    )
+    path = comdefend_table(
+        options.shared,
+        options.out,
+        config,
+        phone=options.phone,
+        published=options.published,
+        ablations=options.ablations,
+        report=lambda line: print(line, flush=True),
+    )
+    print(f"written: {path}")
+    if options.picture and options.phone:
+        from training.recipes.comdefend_picture import write_picture
+
+        answers = write_picture(
+            options.picture, options.phone, options.out / "picture.jpg", config.attack, options.seed
+        )
+        print(f"written: {options.out / 'picture.jpg'}; Lite0 answers to its four photos: {answers}")
+    return 0
