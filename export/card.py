@@ -25,6 +25,18 @@ and now and then is not: a garden flower that resembles one of its own may be na
 distant, dark or blurred flowers, drawings and bouquets were not tested. Probabilities are calibrated on photos of that
 kind alone. Names that cover a whole genus (rose, iris, crocus, buttercup) say no more than the genus."""
 
+_TASK_LIMITS = {
+    "shield": (
+        "The shield undoes small changes and part of larger ones, about as JPEG 75 does. Cloaks survive it, and to an "
+        "attacker who knows it, it is no defence (docs/comdefend.md)."
+    ),
+    "reconstruct": (
+        "Rebuilt pictures deceive recognisers on photos of some 300 px; larger ones are still recognised, so bring "
+        "them down first. Another decoder makes readable pictures of the same file: what protects is the picture that "
+        "is rebuilt here, not the file (docs/sensing.md)."
+    ),
+}
+
 
 def model_card(graphs: Mapping[str, Mapping[str, Any]], species: list[str]) -> str:
     """The card of a bundle.
@@ -46,12 +58,19 @@ def model_card(graphs: Mapping[str, Mapping[str, Any]], species: list[str]) -> s
     lines += ["## Limits", "", _OBJECT_LIMITS, ""]
     if species:
         lines += [_FLOWER_LIMITS, ""]
+    tasks = {entry["task"] for entry in graphs.values()}
+    lines += [line for task, limits in _TASK_LIMITS.items() if task in tasks for line in (limits, "")]
     return "\n".join(lines)
 
 
 def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
     size = entry["size_px"]
-    yield f"- task: {entry['task']}; input {size} x {size} px, RGB in [0, 1]"
+    seen = (
+        f"the measurements of {size} x {size} px"
+        if entry["task"] == "reconstruct"
+        else f"{size} x {size} px, RGB in [0, 1]"
+    )
+    yield f"- task: {entry['task']}; input {seen}"
     yield f"- source: {entry['source']}; licence {entry['licence']}"
     trained_on = entry.get("trained_on")
     if trained_on:

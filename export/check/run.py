@@ -38,7 +38,9 @@ READS = {
 }
 PINNED = "1.28.0"  # of the package for Android, onnxruntime-android
 _PROPAGATES = "1.28.0"  # earlier releases trip over a DequantizeLinear without a zero point before a Transpose
-LOWEST_COSINE = 0.99999  # of an .ort file's answers with those of the graph that it was made from
+# Of an .ort file's answers with those of the graph that it was made from. Added in another order, two numbers of a
+# window that are all but equal change places, and the gradient of SqueezeNet's maxima goes another way.
+LOWEST_COSINE = 0.999
 LOWEST_COSINE_INT8 = 0.99
 
 

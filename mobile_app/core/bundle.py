@@ -40,7 +40,7 @@ class GraphEntry:
 
     name: str
     file: str
-    task: str  # "classify" or "gradient"
+    task: str  # "classify", "gradient", "generate", "shield", "measure" or "reconstruct"
     size_px: int
     opset: int
     precision: str  # of the weights on disk

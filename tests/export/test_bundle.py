@@ -22,8 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 LIMIT_BYTES = 30_000_000
 NAMES = [spec.name for spec in SHIPPED]
-HAS_FLOWERS = (DEFAULT_ROOT / "flowers.onnx").is_file()
-ALL_NAMES = [*NAMES, *(["flowers", "flowers.int8", "flowers.gradient"] if HAS_FLOWERS else [])]
+ALL_NAMES = list(load_bundle().graphs)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,11 @@ COMMANDS = (
     "evaluate",
     "compression",
     "comreadv-table",
+    "comdefend",
+    "comdefend-table",
+    "sensing",
+    "sensing-table",
+    "sensing-photos",
 )
 
 
