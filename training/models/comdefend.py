@@ -12,9 +12,7 @@ code of a pixel's square of four in four times as many channels. Both take sides
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobile_app.core.files import write_whole
-from training.errors import TrainingError
 from training.models.commodel import multiply_accumulates
+from training.models.stored import load_model, save_model
 
-FORMAT = 1
-_FORMAT_FIELD = "petalveil_comdefend"
 NETS = ("published", "phone")
 _COM_WIDTHS = (16, 32, 64, 128, 256, 128, 64, 32)
 _REC_WIDTHS = (32, 64, 128, 256, 128, 64, 32, 16)
@@ -184,33 +179,19 @@ def cost_of(config: ComDefendConfig, side_px: int = 224) -> Cost:
 
 def save_comdefend(path: Path, model: ComDefend, facts: Mapping[str, Any]) -> None:
     """Write a model whole or not at all, with what is known about it: plain numbers, text, lists and dicts."""
-    state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-    buffer = io.BytesIO()
-    content = {_FORMAT_FIELD: FORMAT, "config": dataclasses.asdict(model.config), "facts": dict(facts), "state": state}
-    torch.save(content, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), force=True)
+    save_model(path, "comdefend", model, config=dataclasses.asdict(model.config), facts=facts)
 
 
 def load_comdefend(path: Path) -> tuple[ComDefend, dict[str, Any]]:
-    """The model in eval mode, and the facts that were saved with it; nothing in the file is executed.
+    """The model in eval mode, and the facts that were saved with it.
 
     Raises: TrainingError if the file is missing or holds something else.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get(_FORMAT_FIELD) != FORMAT:
-            raise ValueError("no ComDefend of this format")
-        model = ComDefend(ComDefendConfig(**content["config"]))
-        model.load_state_dict(content["state"])
-        return model.eval(), content["facts"]
-    except FileNotFoundError:
-        raise TrainingError(
-            f"{path}: expected a ComDefend, found no file; train one with `python -m training comdefend`"
-        ) from None
-    except (OSError, EOFError, RuntimeError, TypeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise TrainingError(f"{path}: expected a ComDefend, found something else ({reason})") from error
+
+    def build(config: dict[str, Any]) -> ComDefend:
+        return ComDefend(ComDefendConfig(**config))
+
+    return load_model(path, "comdefend", build, name="a ComDefend", command="python -m training comdefend")
 
 
 def _published(config: ComDefendConfig) -> tuple[nn.Module, nn.Module]:

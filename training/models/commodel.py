@@ -12,9 +12,7 @@ Only convolutions, ReLU, sums and products are in it, whose gradients `export gr
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobile_app.core.files import write_whole
-from training.errors import TrainingError
 from training.models.commodel_transform import BlockTransform
+from training.models.stored import load_model, save_model
 
-FORMAT = 1
-_FORMAT_FIELD = "petalveil_commodel"
+_TUPLES = ("widths", "transforms")  # fields of the config that a file holds as lists
 _CHANGE_SCALE = 4.0  # makes a change of some levels as large as an image to the encoder
 
 
@@ -232,32 +228,19 @@ def multiply_accumulates(model: nn.Module, *inputs: Tensor) -> int:
 
 def save_commodel(path: Path, model: ComModel, facts: Mapping[str, Any]) -> None:
     """Write a model whole or not at all, with what is known about it: plain numbers, text, lists and dicts."""
-    state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-    config = {**dataclasses.asdict(model.config), "widths": list(model.config.widths)}
-    config["transforms"] = list(model.config.transforms)
-    buffer = io.BytesIO()
-    torch.save({_FORMAT_FIELD: FORMAT, "config": config, "facts": dict(facts), "state": state}, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), force=True)
+    config = dataclasses.asdict(model.config)
+    lists = {name: list(config[name]) for name in _TUPLES}
+    save_model(path, "commodel", model, config={**config, **lists}, facts=facts)
 
 
 def load_commodel(path: Path) -> tuple[ComModel, dict[str, Any]]:
-    """The model in eval mode, and the facts that were saved with it; nothing in the file is executed.
+    """The model in eval mode, and the facts that were saved with it.
 
     Raises: TrainingError if the file is missing or holds something else.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get(_FORMAT_FIELD) != FORMAT:
-            raise ValueError("no compression model of this format")
-        lists = {name: tuple(content["config"].get(name, ())) for name in ("widths", "transforms")}
-        model = ComModel(ComModelConfig(**{**content["config"], **lists}))
-        model.load_state_dict(content["state"])
-        return model.eval(), content["facts"]
-    except FileNotFoundError:
-        raise TrainingError(
-            f"{path}: expected a compression model, found no file; train one with `python -m training compression`"
-        ) from None
-    except (OSError, EOFError, RuntimeError, TypeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise TrainingError(f"{path}: expected a compression model, found something else ({reason})") from error
+
+    def build(config: dict[str, Any]) -> ComModel:
+        tuples = {name: tuple(config.get(name, ())) for name in _TUPLES}
+        return ComModel(ComModelConfig(**{**config, **tuples}))
+
+    return load_model(path, "commodel", build, name="a compression model", command="python -m training compression")

@@ -10,9 +10,7 @@ On pictures of one block, CIFAR's, "block-wise" sampling is one dense projection
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobile_app.core.files import write_whole
-from training.errors import TrainingError
+from training.models.stored import load_model, save_model
 
-FORMAT = 1
-_FORMAT_FIELD = "petalveil_csnet"
 BLOCK_PX = 32
 
 
@@ -139,30 +134,17 @@ def build_csnet(config: CSNetConfig, *, seed: int = 0) -> CSNet:
 
 
 def save_csnet(path: Path, model: CSNet, facts: Mapping[str, Any]) -> None:
-    """Write a model whole or not at all, with plain facts about it."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save({_FORMAT_FIELD: FORMAT, "config": asdict(model.config), "facts": dict(facts), "state": state}, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), force=True)
+    """Write a model whole or not at all, with what is known about it: plain numbers, text, lists and dicts."""
+    save_model(path, "csnet", model, config=asdict(model.config), facts=facts)
 
 
 def load_csnet(path: Path) -> tuple[CSNet, dict[str, Any]]:
-    """The model in eval mode, and its facts; nothing in the file is executed.
+    """The model in eval mode, and the facts that were saved with it.
 
     Raises: TrainingError if the file is missing or holds something else.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get(_FORMAT_FIELD) != FORMAT:
-            raise ValueError("no CSNet of this format")
-        model = CSNet(CSNetConfig(**content["config"]))
-        model.load_state_dict(content["state"])
-        return model.eval(), content["facts"]
-    except FileNotFoundError:
-        raise TrainingError(
-            f"{path}: expected a CSNet, found no file; train it with `python -m training sensing --against none`"
-        ) from None
-    except (OSError, EOFError, RuntimeError, TypeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise TrainingError(f"{path}: expected a CSNet, found something else ({reason})") from error
+
+    def build(config: dict[str, Any]) -> CSNet:
+        return CSNet(CSNetConfig(**config))
+
+    return load_model(path, "csnet", build, name="a CSNet", command="python -m training sensing --against none")

@@ -11,9 +11,7 @@ join without a seam.
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobile_app.core.files import write_whole
 from mobile_app.core.sensing_format import BLOCK_PX, LUMA, MEASUREMENTS, RATES
-from training.errors import TrainingError
 from training.models.sensing import blocks_of, principal_components
+from training.models.stored import load_model, save_model
 
-FORMAT = 1
-_FORMAT_FIELD = "petalveil_sensing"
 _HALF = BLOCK_PX // 2
 _WIDTH = 64
 _CONVOLUTIONS = 5
@@ -164,28 +159,17 @@ def with_edges(decoder: SensingDecoder, measurements: Tensor, correct: Any = Non
 
 
 def save_sensing(path: Path, codec: SensingCodec, facts: Mapping[str, Any]) -> None:
-    """Write a codec whole or not at all, with plain facts about it."""
-    state = {name: value.detach().cpu().contiguous() for name, value in codec.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save({_FORMAT_FIELD: FORMAT, "facts": dict(facts), "state": state}, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), force=True)
+    """Write a model whole or not at all, with what is known about it: plain numbers, text, lists and dicts."""
+    save_model(path, "sensing", codec, config={}, facts=facts)
 
 
 def load_sensing(path: Path) -> tuple[SensingCodec, dict[str, Any]]:
-    """The codec in eval mode, and its facts; nothing in the file is executed. Raises: TrainingError."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get(_FORMAT_FIELD) != FORMAT:
-            raise ValueError("no codec of this format")
-        codec = SensingCodec()
-        codec.load_state_dict(content["state"])
-        return codec.eval(), content["facts"]
-    except FileNotFoundError:
-        raise TrainingError(f"{path}: no such file; train it with `python -m training sensing-photos`") from None
-    except (OSError, EOFError, RuntimeError, TypeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise TrainingError(f"{path}: expected a codec for photos, found something else ({reason})") from error
+    """The model in eval mode, and the facts that were saved with it.
+
+    Raises: TrainingError if the file is missing or holds something else.
+    """
+    name, command = "a codec for photos", "python -m training sensing-photos"
+    return load_model(path, "sensing", lambda _config: SensingCodec(), name=name, command=command)
 
 
 def measurement_noise(measurements: Tensor, step: float, generator: torch.Generator) -> Tensor:
