@@ -123,5 +123,5 @@ def test_a_codec_comes_back_from_its_file(codec: SensingCodec, tmp_path: Path) -
     torch.save({"other": 1}, tmp_path / "other.pt")
     with pytest.raises(TrainingError, match=r"other\.pt: expected a codec for photos"):
         load_sensing(tmp_path / "other.pt")
-    with pytest.raises(TrainingError, match=r"none\.pt: no such file"):
+    with pytest.raises(TrainingError, match=r"none\.pt: expected a codec for photos, found no file"):
         load_sensing(tmp_path / "none.pt")
