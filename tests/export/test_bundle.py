@@ -15,14 +15,22 @@ from export.bundle import make_bundle
 from export.contract import SHIPPED
 from export.errors import ExportError
 from export.parity import ParityRow, cosine
-from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle, reference_image, sample
+from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle, sample
 from mobile_app.core.runtime import load_graph
+from mobile_app.core.selftest import reference_inputs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 LIMIT_BYTES = 30_000_000
 NAMES = [spec.name for spec in SHIPPED]
 ALL_NAMES = list(load_bundle().graphs)
+OUTPUTS = {
+    "classify": {"logits"},
+    "gradient": {"logits", "grad"},
+    "measure": {"measurements"},
+    "reconstruct": {"image"},
+    "shield": {"shielded"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +98,7 @@ def test_manifest_says_where_a_graph_comes_from_and_how_faithful_it_is(name: str
     entry = load_bundle().entry(name)
     assert all((entry.source, entry.licence, entry.command, entry.precision, entry.task))
     rows = entry.metrics["parity"]
-    outputs = (
-        {"logits", "grad"} if entry.task == "gradient" else {"logits"} | ({"evidence"} if entry.species else set())
-    )
+    outputs = OUTPUTS[entry.task] | ({"evidence"} if entry.species and entry.task == "classify" else set())
     assert {row["output"] for row in rows} == outputs
     assert len(rows) == 2 * len(outputs)  # before and after the weights were rounded
     assert all(row["cosine"] >= row["lowest_cosine"] and row["images"] >= 2 for row in rows)
@@ -128,7 +134,4 @@ def _sha256(path: Path) -> str:
 
 def _outputs(root: Path, name: str) -> dict[str, np.ndarray]:
     graph = load_graph(root / f"{name}.onnx", threads=1)
-    inputs = {"image": reference_image(graph.inputs["image"].shape[-1])}
-    if "label" in graph.inputs:
-        inputs["label"] = np.zeros(1, np.int64)
-    return graph.run(inputs)
+    return graph.run(reference_inputs(graph, load_bundle(root).entry(name).size_px))
