@@ -42,7 +42,7 @@ class BenchmarkResultScreen(Screen):
             for row in rows
         ]
         facts = self.entry["environment"]
-        names = ("device", "system", "release", "machine")
+        names = ("device", "system", "machine")  # a kernel's number means little to a person
         runtimes = sorted({row["runtime"] for row in rows if row.get("runtime")})
         machine = " · ".join([*(str(facts[name]) for name in names if facts.get(name)), *runtimes])
         yield Column(
