@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_app.core.bench.environment import versions
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.files import write_whole
 from mobile_app.core.memory import peak_mb
 from mobile_app.core.posting import recompress
 from mobile_app.core.quality import largest_change_levels, mean_change_levels, psnr_db, ssim
 from mobile_app.core.recogniser import Recogniser
+from mobile_app.core.versions import versions
 
 SCHEMA = 2
 LONG_SIDE_PX = 1080  # of a photo as many sites keep it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def forget_peak() -> bool:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return False
+    return True
+
+
+def give_back() -> bool:
+    """Hand what was freed, and C's allocator kept, to the system; whether that is possible. glibc alone."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library; Windows takes no None
+        return False
+    trim(0)
     return True
 
 

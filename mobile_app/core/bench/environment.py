@@ -11,12 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import PIL
-
-from mobile_app import __version__
 from mobile_app.core.bundle import Bundle
-from mobile_app.core.runtime import runtime_label
+from mobile_app.core.versions import versions
 
 _ROOT = Path(__file__).parents[3]
 _MODELS = (Path("/proc/device-tree/model"), Path("/sys/class/dmi/id/product_name"))
@@ -43,17 +39,6 @@ def environment(bundle: Bundle, *, device: str | None = None) -> dict[str, Any]:
         "load_average": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "commit": commit(),
         "bundle": {"version": bundle.version, "sha256": bundle_sha256(bundle)},
-    }
-
-
-def versions() -> dict[str, str]:
-    """What decides on speed. Raises: GraphError if there is no runtime."""
-    return {
-        "petalveil": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "pillow": PIL.__version__,
-        "runtime": runtime_label(),
     }
 
 

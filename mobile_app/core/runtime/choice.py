@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from mobile_app.core import memory
 from mobile_app.core.errors import GraphError
 from mobile_app.core.runtime import capi, coreml, java, wheel
 from mobile_app.core.runtime.graph import Graph, Runtime, RuntimeMissing
@@ -34,7 +35,9 @@ def load_graph(path: Path, *, name: str | None = None, threads: int | None = Non
         raise GraphError(f"{path.name}: expected a graph at {path.parent}, found none; restore the bundle")
     if coreml.is_model(path) and backend is None:
         backend = "coreml"  # the others read .onnx alone
-    return _runtime(backend).load(path, name=name or path.stem, threads=threads)
+    graph = _runtime(backend).load(path, name=name or path.stem, threads=threads)
+    memory.give_back()  # preparing a graph takes twice what it holds in the end
+    return graph
 
 
 def runtime_label(backend: str | None = None) -> str:
