@@ -129,6 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         ("flowers", "the trained flower classifier"),
         ("generator", "what `python -m training generator` made"),
         ("commodel", "what `python -m training compression` made, of a single setting"),
+        ("sensing", "what `python -m training sensing-photos` made"),
+        ("shield", "what `python -m training comdefend --net phone` made"),
     ):
         coreml.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{what} (default: without)")
     coreml.set_defaults(run=_coreml)
@@ -198,6 +200,8 @@ def _coreml(options: argparse.Namespace) -> int:
         flowers=options.flowers,
         generator=options.generator,
         commodel=options.commodel,
+        sensing=options.sensing,
+        shield=options.shield,
     )
     for line in write_coreml(job):
         print(line, flush=True)

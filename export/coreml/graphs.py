@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
+from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec, sensing_specs, shield_specs
 from export.errors import ExportError
 from training.models.checkpoint import load_checkpoint
+from training.models.comdefend import load_comdefend
 from training.models.commodel import load_commodel
 from training.models.generator import CloakGenerator
+from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
 
 
@@ -19,6 +21,8 @@ def specs(
     flowers: Path | None = None,
     generator: Path | None = None,
     commodel: Path | None = None,
+    sensing: Path | None = None,
+    shield: Path | None = None,
     names: Sequence[str] = (),
 ) -> list[GraphSpec]:
     """The contract's graphs and those of the checkpoints; of them those that are named, all if none is.
@@ -38,12 +42,18 @@ def specs(
         found.append(generator_spec(network, facts, sha256=_sha256(generator)))
     if commodel is not None:
         found.append(_commodel_spec(commodel))
+    if sensing is not None:
+        codec, facts = load_sensing(sensing)
+        found += sensing_specs(codec, facts, sha256=_sha256(sensing))
+    if shield is not None:
+        model, facts = load_comdefend(shield)
+        found += shield_specs(model, facts, sha256=_sha256(shield))
     by_name = {spec.name: spec for spec in found if spec.precision != "int8"}
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ExportError(
-            f"--graphs {' '.join(unknown)}: expected some of {', '.join(by_name)}; those of flowers, a generator or a "
-            "compression model are there when their checkpoint is named"
+            f"--graphs {' '.join(unknown)}: expected some of {', '.join(by_name)}; those of flowers, a generator, a "
+            "compression model, the codec for photos or the shield are there when their checkpoint is named"
         )
     return [spec for name, spec in by_name.items() if not names or name in names]
 

@@ -36,6 +36,8 @@ class CoremlJob:
     flowers: Path | None = None
     generator: Path | None = None
     commodel: Path | None = None
+    sensing: Path | None = None
+    shield: Path | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.precisions if name not in PRECISIONS]
@@ -52,7 +54,14 @@ def write_coreml(job: CoremlJob) -> Iterator[str]:
         a package was left out because its parity row fails.
     """
     coremltools()
-    wanted = specs(flowers=job.flowers, generator=job.generator, commodel=job.commodel, names=job.graphs)
+    wanted = specs(
+        flowers=job.flowers,
+        generator=job.generator,
+        commodel=job.commodel,
+        sensing=job.sensing,
+        shield=job.shield,
+        names=job.graphs,
+    )
     job.out.parent.mkdir(parents=True, exist_ok=True)
     entries: list[Entry] = []
     with tempfile.TemporaryDirectory(dir=job.out.parent, prefix=".coreml-") as folder:

@@ -20,6 +20,7 @@ from onnxscript import optimizer
 
 from export.adjoint.tape import constant_array, dims, origin
 from export.coreml.tools import builder, coremltools, mil
+from export.coreml.unshuffle import gather_unshuffles
 from export.errors import ExportError
 
 EXACT = "exact_"  # begins the names of operators that stay in float32 whatever the precision
@@ -75,6 +76,7 @@ def to_program(model: ir.Model, *, for_half: bool = False) -> Any:
     from export.coreml.operators import RULES
 
     optimizer.fold_constants(model, onnx_shape_inference=False, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT)
+    gather_unshuffles(model.graph)
     _refuse_unknown(model.graph, RULES)
     error, factor = scaling.error_of_loss(model.graph) if for_half else None, None
     kinds = mil()

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from export.adjoint.tape import constant_array, dims, integer, ints, origin, require_constant, text
 from export.coreml.translate import Rule, Translation
+from export.coreml.unshuffle import PIXEL_UNSHUFFLE
 from export.errors import ExportError
 
 
@@ -114,6 +115,11 @@ def depth_to_space(node: ir.Node, to: Translation) -> Any:
     return to.mb.depth_to_space(x=to[node.inputs[0]], block_size=side)
 
 
+def pixel_unshuffle(node: ir.Node, to: Translation) -> Any:
+    # This operator of Core ML takes its factor as an unsigned number alone.
+    return to.mb.pixel_unshuffle(x=to[node.inputs[0]], downscale_factor=np.uint32(integer(node, "downscale_factor", 1)))
+
+
 def resize(node: ir.Node, to: Translation) -> Any:
     """Nearest neighbours at a whole multiple, which repeats each pixel."""
     assert node.inputs[0] is not None
@@ -159,6 +165,7 @@ RULES: dict[str, Rule] = {
     "Flatten": reshape,
     "Gather": gather,
     "Pad": pad,
+    PIXEL_UNSHUFFLE: pixel_unshuffle,
     "ReduceMax": _reduction("reduce_max"),
     "ReduceMean": _reduction("reduce_mean"),
     "ReduceMin": _reduction("reduce_min"),

@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 from export.coreml.operators import RULES
 from export.coreml.translate import to_program
+from export.coreml.unshuffle import PIXEL_UNSHUFFLE
 from export.errors import ExportError
 from tests.export.coreml.conftest import RunOnnx, onnx_model
 
@@ -137,7 +138,10 @@ def test_operator_computes_what_onnx_says(case: Case, run_onnx: RunOnnx) -> None
 
 
 def test_every_operator_has_a_case() -> None:
-    assert RULES.keys() == {case.name for case in CASES} | {"ScatterElements"}  # see test_gradients
+    assert RULES.keys() == {case.name for case in CASES} | {
+        "ScatterElements",
+        PIXEL_UNSHUFFLE,
+    }  # see test_gradients, test_unshuffle
 
 
 def test_the_whole_sum_is_a_vector_of_one(run_onnx: RunOnnx) -> None:
