@@ -13,7 +13,6 @@ The folder is filled beside its place and takes it at the end, so that a bundle 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import shutil
@@ -28,7 +27,8 @@ from PIL import Image
 
 import mobile_app
 from export.card import model_card
-from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec, sensing_specs, shield_specs
+from export.checkpoints import sensing_graphs, sha256_of, shield_graphs
+from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
 from export.errors import ExportError
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
@@ -39,9 +39,7 @@ from mobile_app.core.runtime import load_graph
 from mobile_app.core.selftest import reference_inputs
 from mobile_app.core.species import load_species, named
 from training.models.checkpoint import load_checkpoint
-from training.models.comdefend import load_comdefend
 from training.models.generator import CloakGenerator, Universal
-from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
 from training.torchvision_shim import ensure_torchvision
 
@@ -82,15 +80,14 @@ def make_bundle(
         raise ExportError("--flowers and --calibration: expected both or neither; the int8 graph needs real photos")
     if flowers is not None and calibration is not None:
         checkpoint = load_checkpoint(flowers)
-        specs += flower_specs(checkpoint, sha256=_sha256(flowers))
+        specs += flower_specs(checkpoint, sha256=sha256_of(flowers))
         photos = read_photos(calibration, size_px=checkpoint.size_px, crop=checkpoint.crop)
     if generator is not None:
         specs.append(_generator_spec(generator))
     if sensing is not None:
-        codec, facts = load_sensing(sensing)
-        specs += sensing_specs(codec, facts, sha256=_sha256(sensing))
+        specs += sensing_graphs(sensing)
     if shield is not None:
-        specs += _shield_specs(shield)
+        specs += shield_graphs(shield)
     pattern = None if universal is None else _pattern_png(universal)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bundle-") as folder:
@@ -194,16 +191,7 @@ def _generator_spec(path: Path) -> GraphSpec:
     network, facts = load_one_pass(path)
     if not isinstance(network, CloakGenerator):
         raise ExportError(f"{path}: expected a generator, found a universal perturbation; name it with --universal")
-    return generator_spec(network, facts, sha256=_sha256(path))
-
-
-def _shield_specs(path: Path) -> tuple[GraphSpec, ...]:
-    model, facts = load_comdefend(path)
-    if model.config.net != "phone":
-        raise ExportError(
-            f"{path}: expected the net `phone`, found `{model.config.net}`, which no phone can run; train one"
-        )
-    return shield_specs(model, facts, sha256=_sha256(path))
+    return generator_spec(network, facts, sha256=sha256_of(path))
 
 
 def _pattern_png(path: Path) -> bytes:
@@ -237,7 +225,7 @@ def _write_reference(root: Path, specs: Collection[GraphSpec], kept: Mapping[str
 
 
 def _write_manifest(root: Path, graphs: dict[str, Any]) -> None:
-    files = {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(root.iterdir())}
+    files = {path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in sorted(root.iterdir())}
     manifest = {
         "schema": SCHEMA,
         "version": mobile_app.__version__,
@@ -247,10 +235,6 @@ def _write_manifest(root: Path, graphs: dict[str, Any]) -> None:
         "universal": UNIVERSAL if (root / UNIVERSAL).is_file() else None,
     }
     (root / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _imagenet_labels() -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ def parity_inputs(spec: GraphSpec, photos: Photos) -> Iterator[dict[str, np.ndar
             yield {"image": image, **({"label": np.array([label * 97 % spec.classes])} if spec.objective else {})}
 
 
+def torch_reference(spec: GraphSpec) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
+    """What torch gives in float64 for the inputs of a graph, by the graph's own names."""
+    module = copy.deepcopy(spec.modules()[1]).double()  # a copy: that of a checkpoint is not built anew
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        tensors = in_float64(inputs)
+        if spec.objective is not None:
+            return torch_gradient(module, tensors, smooth=spec.smooth)
+        with torch.no_grad():
+            results = module(tensors[spec.input])
+        results = results if isinstance(results, tuple) else (results,)
+        return {name: result.numpy() for name, result in zip(spec.outputs, results, strict=True)}
+
+    return run
+
+
 def export_spec(spec: GraphSpec) -> ir.Model:
     """The graph of a spec in float32, from its module."""
     _, module = spec.modules()
@@ -148,18 +165,7 @@ def _too_far(spec: GraphSpec, agreed: Agreement) -> str:
 
 
 def _parity(spec: GraphSpec, path: Path, against: str, lowest_cosine: float, photos: Photos) -> list[ParityRow]:
-    _, module = spec.modules()
-    module = module.double()
-
-    def reference(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        tensors = in_float64(inputs)
-        if spec.objective is not None:
-            return torch_gradient(module, tensors, smooth=spec.smooth)
-        with torch.no_grad():
-            results = module(tensors[spec.input])
-        results = results if isinstance(results, tuple) else (results,)
-        return {name: result.numpy() for name, result in zip(spec.outputs, results, strict=True)}
-
+    reference = torch_reference(spec)
     outputs = ("logits", "grad") if spec.objective else spec.outputs
     graph = load_graph(path, name=spec.name)
     wanted = dict.fromkeys(outputs, lowest_cosine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -13,8 +12,8 @@ import numpy as np
 from export.contract import GraphSpec
 from export.errors import ExportError
 from export.fidelity import SMALLEST_DEVIATION
-from export.gradient import in_float64, torch_gradient
 from export.parity import agreement, cosine, relative_error
+from export.shipped import torch_reference
 from mobile_app.core.cloak import cloak
 from mobile_app.core.engines import GradientEngine
 from mobile_app.core.photo import Photo
@@ -38,20 +37,8 @@ def exact_outputs(spec: GraphSpec, inputs: Sequence[Inputs]) -> list[Arrays]:
 
     Raises: ExportError if its logits hardly vary: everything would agree with them.
     """
-    import torch
-
-    _, module = spec.modules()
-    module = copy.deepcopy(module).double()
-    found: list[Arrays] = []
-    for arrays in inputs:
-        tensors = in_float64(arrays)
-        if spec.objective is not None:
-            found.append(torch_gradient(module, tensors, smooth=spec.smooth))
-            continue
-        with torch.no_grad():
-            results = module(tensors["image"])
-        results = results if isinstance(results, tuple) else (results,)
-        found.append({name: result.numpy() for name, result in zip(spec.outputs, results, strict=True)})
+    reference = torch_reference(spec)
+    found: list[Arrays] = [reference(arrays) for arrays in inputs]
     first = outputs_compared(spec)[0]
     values = np.stack([outputs[first].reshape(-1) for outputs in found])
     if not (values.std() > SMALLEST_DEVIATION and values.std(0).max() > SMALLEST_DEVIATION):

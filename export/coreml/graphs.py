@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec, sensing_specs, shield_specs
+from export.checkpoints import sensing_graphs, sha256_of, shield_graphs
+from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
 from export.errors import ExportError
 from training.models.checkpoint import load_checkpoint
-from training.models.comdefend import load_comdefend
 from training.models.commodel import load_commodel
 from training.models.generator import CloakGenerator
-from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
 
 
@@ -34,20 +32,18 @@ def specs(
     """
     found = list(SHIPPED)
     if flowers is not None:
-        found += flower_specs(load_checkpoint(flowers), sha256=_sha256(flowers))
+        found += flower_specs(load_checkpoint(flowers), sha256=sha256_of(flowers))
     if generator is not None:
         network, facts = load_one_pass(generator)
         if not isinstance(network, CloakGenerator):
             raise ExportError(f"{generator}: expected a generator, found a universal perturbation, which is no graph")
-        found.append(generator_spec(network, facts, sha256=_sha256(generator)))
+        found.append(generator_spec(network, facts, sha256=sha256_of(generator)))
     if commodel is not None:
         found.append(_commodel_spec(commodel))
     if sensing is not None:
-        codec, facts = load_sensing(sensing)
-        found += sensing_specs(codec, facts, sha256=_sha256(sensing))
+        found += sensing_graphs(sensing)
     if shield is not None:
-        model, facts = load_comdefend(shield)
-        found += shield_specs(model, facts, sha256=_sha256(shield))
+        found += shield_graphs(shield)
     by_name = {spec.name: spec for spec in found if spec.precision != "int8"}
     unknown = [name for name in names if name not in by_name]
     if unknown:
@@ -72,10 +68,6 @@ def _commodel_spec(path: Path) -> GraphSpec:
         source="petalveil's own: a network that does to a photo what a codec does",
         licence="Apache-2.0",
         command="python -m export coreml --commodel MODEL.pt",
-        trained_on={**facts, "checkpoint sha256": _sha256(path)},
+        trained_on={**facts, "checkpoint sha256": sha256_of(path)},
         lowest_cosine_shipped=0.999,
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,23 +7,20 @@ the one that it does, where a cloak begins and where float16 is hardest pressed.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.datasets import load_sample_image
 
 from export.contract import GraphSpec
 from export.errors import ExportError
 from export.fidelity import SMALLEST_DEVIATION
-from export.gradient import in_float64, torch_gradient
 from export.mil.evaluate import load_package
 from export.parity import ParityRow, compare
-from export.shipped import Photos, parity_inputs
+from export.shipped import Photos, parity_inputs, torch_reference
 from mobile_app.core.preprocess import to_network_input
 
 Arrays = Mapping[str, np.ndarray]
@@ -61,7 +58,7 @@ class Reference:
 
 def reference(spec: GraphSpec, photos: Photos | None = None) -> Reference:
     """Raises: ExportError if the reference says about the same of all photos, as an untrained network does."""
-    run = _torch_of(spec, copy.deepcopy(spec.modules()[1]).double())  # a copy: that of a checkpoint is not built anew
+    run = torch_reference(spec)
     inputs, outputs = [], []
     for arrays in _inputs(spec, photos or Photos()):
         inputs.append(arrays)
@@ -108,19 +105,6 @@ def measure(path: Path, spec: GraphSpec, precision: str, wanted: Reference, run:
 def lowest_cosine(spec: GraphSpec, precision: str) -> float:
     """What the contract asks of the graph with float32 weights, and of the one that ships."""
     return spec.lowest_cosine if precision == "float32" else spec.lowest_cosine_shipped
-
-
-def _torch_of(spec: GraphSpec, module: torch.nn.Module) -> Run:
-    def run(inputs: Arrays) -> Arrays:
-        tensors = in_float64(inputs)
-        if spec.objective is not None:
-            return torch_gradient(module, tensors, smooth=spec.smooth)
-        with torch.no_grad():
-            results = module(tensors[spec.input])
-        results = results if isinstance(results, tuple) else (results,)
-        return {name: result.numpy() for name, result in zip(spec.outputs, results, strict=True)}
-
-    return run
 
 
 def _inputs(spec: GraphSpec, photos: Photos) -> Iterator[Arrays]:
