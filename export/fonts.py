@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ TEXT_FONTS = {
 }
 ICON_FONTS = {"icons.ttf": "regular/Phosphor.ttf", "icons-fill.ttf": "fill/Phosphor-Fill.ttf"}
 COMMON_HANZI = frozenset({"sans-regular.otf"})  # what people type and call their files is shown in this one
+PLAIN_ALONE = ("objects.json",)  # of the content: names that stand in running text alone
 
 _PUNCTUATION = "–—‘’“”…·×−±≤≥≈→←↑↓°µ€£¥•√∞　、。〈〉《》「」『』【】！（），．：；？％～／"  # noqa: RUF001
 # The face for China draws these as wide as a character, which tears Latin text apart.
@@ -43,9 +44,10 @@ def main() -> None:
     )
     parser.add_argument("--icons", type=Path, metavar="DIR", help="with regular/Phosphor.ttf; default: leave the icons")
     options = parser.parse_args()
-    shown = shown_characters(CONTENT, UI / "text")
+    everything = shown_characters(CONTENT, UI / "text")
+    shown = shown_characters(CONTENT, UI / "text", leave_out=PLAIN_ALONE)
     for name, source in TEXT_FONTS.items():
-        wanted = shown | (common_hanzi() if name in COMMON_HANZI else set())
+        wanted = everything | common_hanzi() if name in COMMON_HANZI else shown
         _write(name, subset(options.text / source, map(ord, wanted), face=SIMPLIFIED))
     if options.icons is not None:
         codes = icon_codes(UI / "icons.py")
@@ -54,10 +56,11 @@ def main() -> None:
             _write(name, subset(options.icons / source, codes.values()))
 
 
-def shown_characters(*folders: Path) -> set[str]:
+def shown_characters(*folders: Path, leave_out: Sequence[str] = ()) -> set[str]:
     """Every character of the JSON files under these folders, and those that numbers and signs need."""
     latin = {chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x180))}
-    texts = (path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.json")))
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.json")) if path.name not in leave_out]
+    texts = (path.read_text(encoding="utf-8") for path in paths)
     return latin | set(_PUNCTUATION) | {character for text in texts for character in text if character.isprintable()}
 
 
