@@ -55,6 +55,8 @@ def engine_within(
     config: StepConfig,
     *,
     threads: int | None = None,
+    load: Callable[[str], Graph] | None = None,
+    call_seconds: float | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> tuple[Engine, StepConfig]:
     """The strongest engine that is expected to be done with a photo in `seconds`, loading apart.
@@ -63,25 +65,29 @@ def engine_within(
     for all steps of the config, fewer are taken, each as much longer: even one step deceives more recognisers than the
     other engines do (docs/cloaks.md). Where not even one fits, it is the quickest engine that there is.
 
+    Args:
+        load: as in load_engine.
+        call_seconds: what `seconds_a_call` found before, for those who keep it; None measures it.
     Returns: the engine, and the config with the steps that it has time for.
     Raises: BundleError if the bundle has no engine, GraphError if a graph does not load.
     """
     here = engines_of(bundle)
     if "gradient" in here:
-        engine = load_engine(bundle, "gradient", threads=threads)
-        call = _seconds_a_call(engine, now)
+        engine = load_engine(bundle, "gradient", threads=threads, load=load)
+        call = seconds_a_call(engine, now) if call_seconds is None else call_seconds
         steps = int((seconds - _REST * call * megapixels) / call) - 1  # one more call looks at what the photo shows
         if steps >= 1 or len(here) == 1:
             return engine, with_steps(config, max(1, min(steps, config.steps)))
-        return load_engine(bundle, here[-1], threads=threads), config
-    return load_engine(bundle, here[0] if here else "gradient", threads=threads), config
+        return load_engine(bundle, here[-1], threads=threads, load=load), config
+    return load_engine(bundle, here[0] if here else "gradient", threads=threads, load=load), config
 
 
-def _seconds_a_call(engine: Engine, now: Callable[[], float]) -> float:
-    """The mean of the last three of six steps: graphs take turns, and each sets its memory up at its first."""
+def seconds_a_call(engine: Engine, now: Callable[[], float] = time.perf_counter) -> float:
+    """How long one step of the gradient engine takes here: the mean of the last three of six, since graphs take turns
+    and each sets its memory up at its first."""
     size = (1, 3, engine.size_px, engine.size_px)
     times: list[float] = []
-    config = StepConfig(steps=6, stride=0.25)
+    config = StepConfig(steps=6)
     engine.perturb(
         np.full(size, 0.5, np.float32),
         np.full((1, 1, *size[2:]), 0.01, np.float32),

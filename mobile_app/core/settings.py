@@ -26,7 +26,7 @@ class Settings:
     language: str = "system"
     theme: str = "system"
     strength: str = "medium"
-    engine: str = "gradient"
+    engine: str = "gradient"  # or "within", which takes as many of its steps as fit into a time
     posting: str = ""  # id of a preset of simulated posting; empty: the first
     keeps_flowers: bool = True  # a recognised flower goes into the list, with a thumbnail
     knows_app: bool = False  # the explanation of the first run was read

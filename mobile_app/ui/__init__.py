@@ -10,6 +10,7 @@
     app         PetalveilApp: holds them together, handed to each screen as `self.app`
     start       run(): what Kivy has to be told before it is imported
     graphs      Graphs: bundle, graphs and recognisers, loaded in jobs
+    warming     what pages need later, imported while Home is looked at
 
 How a page is made. `self.app.go("learn_article", id="rose")` shows the class LearnArticleScreen of the module
 screens/learn_article.py; nothing has to be registered. Pages named in navigation.TABS are tabs and appear in the bar
@@ -34,7 +35,8 @@ as soon as their module is there.
             return {"is_read": self.is_read}
 
 `__init__` ends by calling body(), so a subclass with attributes of its own sets them from `kept` before
-`super().__init__(app, params, state)`. A long body yields its widgets: then it is made over several frames. Whenever
+`super().__init__(app, params, state)`. A long body yields its widgets, and a long card its parts (`card_of`): then it
+is made over several frames, none of which may take 50 ms (tests/benchmarks/app_frames.py measures them). Whenever
 language, theme or text size change every page is made anew: keep in the page what `state()` can hold, and work under
 way in a model: `self.app.model(FlowerModel)` is one object that outlives pages, made by `FlowerModel(app)`; with
 state() and restore(state) it survives being killed too, with close() it hears that everything is about to be erased.

@@ -22,9 +22,11 @@ from mobile_app.ui.background import Worker
 from mobile_app.ui.language import Catalogue, best_language
 from mobile_app.ui.navigation import TABS, Navigator, Place, has_screen, screen_class
 from mobile_app.ui.platform import Platform, this_platform
+from mobile_app.ui.protecting import recent_photos
 from mobile_app.ui.screen import Screen
 from mobile_app.ui.shell import Shell
 from mobile_app.ui.theme import Theme, make_theme
+from mobile_app.ui.warming import warm_up
 from mobile_app.ui.widgets import Sheet, question
 
 ESCAPE = 27  # the key code of Escape and of Android's back
@@ -136,6 +138,7 @@ class PetalveilApp(App):
         Window.softinput_mode = "below_target"  # the keyboard of a phone must not hide what is typed
         Window.bind(on_keyboard=self._on_key, on_drop_file=self._on_drop)
         self.system.receive(self.data / "picked", self._on_photos, lambda key: self.complain(self.t(key)))
+        warm_up(self)
 
     def on_pause(self) -> bool:
         self.navigator.current.on_leave()
@@ -143,8 +146,8 @@ class PetalveilApp(App):
         return True
 
     def on_resume(self) -> None:
-        # Android may have thrown the textures away meanwhile; pages that are made anew hand over new ones.
-        if self.system.name == "android" or self._looks() != (
+        # Where the textures may be gone meanwhile, pages that are made anew hand over new ones.
+        if self.system.loses_textures or self._looks() != (
             self.theme.is_dark,
             self.theme.text_scale,
             self.t.language,
@@ -177,6 +180,11 @@ class PetalveilApp(App):
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+        # A photo that was just being written when its job was cancelled: this comes after it, and before any other.
+        recent = recent_photos(self.data).folder
+        self.worker.run(
+            lambda _task: shutil.rmtree(recent, ignore_errors=True), done=lambda _: None, failed=lambda _why: None
+        )
         self.settings = Settings()
         self._language_and_theme()
         self._new_shell()
@@ -200,7 +208,7 @@ class PetalveilApp(App):
     def _on_key(self, _window: Any, key: int, *_: Any) -> bool:
         if key != ESCAPE:
             return False
-        return self.back() or self.system.leave() or self.system.name == "desktop"
+        return self.back() or self.system.leave()
 
     def _on_drop(self, _window: Any, name: bytes, *_: Any) -> None:
         self._on_photos([Path(os.fsdecode(name))])

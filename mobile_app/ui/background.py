@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -29,6 +30,9 @@ _KINDS = {
     GraphError: "graph_error",
 }
 SWITCH_SECONDS = 0.0005  # Python's own is 0.005
+# What a job begins with, memory for a large photo say, keeps the interpreter's lock for long, and a page that is being
+# made needs it all the time: so jobs begin when the page stands, but they do not wait for ever.
+PAGE_SECONDS, LONGEST_WAIT_SECONDS = 0.06, 0.5
 
 
 class Task(Generic[T]):
@@ -76,6 +80,8 @@ class Worker:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="worker")
         self._tasks: set[Task[Any]] = set()
+        self.is_closed = False
+        self._page_until = 0.0  # by the monotonic clock
 
     def run(
         self,
@@ -94,6 +100,7 @@ class Worker:
 
         def work() -> T:
             try:
+                self._let_page_stand(task)
                 if task.should_stop():  # before its turn came
                     raise CancelledError
                 return job(task)
@@ -118,12 +125,22 @@ class Worker:
         future.add_done_callback(lambda over: Clock.schedule_once(lambda _dt: finish(over)))
         return task
 
+    def page_is_made(self) -> None:
+        """For whoever makes a page: the next job begins a few frames from now."""
+        self._page_until = time.monotonic() + PAGE_SECONDS
+
+    def _let_page_stand(self, task: Task[Any]) -> None:
+        end = time.monotonic() + LONGEST_WAIT_SECONDS
+        while (now := time.monotonic()) < min(self._page_until, end) and not task.should_stop():
+            time.sleep(min(self._page_until - now, 0.01))
+
     @property
     def is_busy(self) -> bool:
         return bool(self._tasks)
 
     def close(self) -> None:
         """Stop what runs and take no more."""
+        self.is_closed = True
         for task in list(self._tasks):
             task.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -29,7 +29,7 @@ class Benchmarking:
 
     app: PetalveilApp
     phase: str = "choose"
-    graphs: list[str] = field(default_factory=list)  # of the bundle; empty until the worker has read it
+    graphs: dict[str, str] = field(default_factory=dict)  # of the bundle, with their tasks; empty until it was read
     engines: list[str] = field(default_factory=list)  # of the bundle, as "engine:gradient"
     chosen: set[str] = field(default_factory=set)  # of both; graphs alone unless a person says otherwise
     length: str = "usual"
@@ -54,13 +54,15 @@ class Benchmarking:
 
         graphs = self.app.model(Graphs)
 
-        def find(_task: Task[Any]) -> tuple[list[str], list[str]]:
+        def find(_task: Task[Any]) -> tuple[dict[str, str], list[str]]:
             from mobile_app.core.loading import engines_of
 
             bundle = graphs.bundle()
-            return list(bundle.graphs), [ENGINE + name for name in engines_of(bundle)]
+            return {name: entry.task for name, entry in bundle.graphs.items()}, [
+                ENGINE + name for name in engines_of(bundle)
+            ]
 
-        def show(found: tuple[list[str], list[str]]) -> None:
+        def show(found: tuple[dict[str, str], list[str]]) -> None:
             self.graphs, self.engines = found
             self.chosen = self.chosen & {*self.graphs, *self.engines} or set(self.graphs)
             self._changed()
@@ -99,6 +101,11 @@ class Benchmarking:
             self._task.cancel()
         self._task, self.phase = None, "choose"
         self._changed()
+
+    def close(self) -> None:
+        """Everything is about to be erased: what is under way must not write again."""
+        if self._task is not None:
+            self._task.cancel()
 
     def state(self) -> dict[str, Any]:
         return {"chosen": sorted(self.chosen), "length": self.length, "threads": self.threads}

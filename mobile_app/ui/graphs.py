@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mobile_app.core.bundle import Bundle, load_bundle
+from mobile_app.core.engines import Engine
+from mobile_app.core.loading import engine_within, engines_of, load_engine, seconds_a_call
 from mobile_app.core.recogniser import FLOWERS, OBJECTS, Recogniser, load_recogniser
 from mobile_app.core.runtime import Graph, load_graph
+from mobile_app.core.step import StepConfig
 
 if TYPE_CHECKING:
     from mobile_app.ui.app import PetalveilApp
@@ -24,6 +27,7 @@ class Graphs:
         self._bundle: Bundle | None = None
         self._graphs: dict[str, Graph] = {}
         self._recognisers: dict[str, Recogniser] = {}
+        self._call_seconds: float | None = None
 
     def bundle(self) -> Bundle:
         """Checked against its manifest once. Raises: BundleError."""
@@ -47,6 +51,20 @@ class Graphs:
     def recognisers(self) -> list[Recogniser]:
         """Those that a protected photo is shown to."""
         return [self.recogniser(name) for name in (OBJECTS, FLOWERS) if name in self.bundle().graphs]
+
+    def engine(self, name: str) -> Engine:
+        """The engine of a name. Raises: BundleError, GraphError."""
+        return load_engine(self.bundle(), name, load=self.graph)
+
+    def engine_within(self, seconds: float, megapixels: float, config: StepConfig) -> tuple[Engine, StepConfig]:
+        """The strongest engine that has the time, as in core.loading; how fast this device is gets measured once.
+
+        Raises: BundleError, GraphError.
+        """
+        bundle = self.bundle()
+        if self._call_seconds is None and "gradient" in engines_of(bundle):
+            self._call_seconds = seconds_a_call(self.engine("gradient"))
+        return engine_within(bundle, seconds, megapixels, config, load=self.graph, call_seconds=self._call_seconds)
 
     def forget(self, names: Sequence[str] = ()) -> None:
         """Let go of graphs, all by default: the system wants memory back."""

@@ -45,6 +45,10 @@ class Catalogue:
         single = f"{key}.one"
         return self(single if n == 1 and self.has(single) else key, n=n, **values)
 
+    def or_else(self, key: str, other: str) -> str:
+        """The sentence of a key that data was put into, or the data itself where it is new to this version."""
+        return self(key) if self.has(key) else other
+
     def has(self, key: str) -> bool:
         return self._find(self.language, key) is not None
 

@@ -18,7 +18,10 @@ from mobile_app.ui.seeing import see
 
 if TYPE_CHECKING:
     from mobile_app.core.engines import Engine
+    from mobile_app.core.step import StepConfig
     from mobile_app.ui.graphs import Graphs
+
+    Choose = Callable[[float, StepConfig], tuple[Engine, StepConfig]]
 
 RECENT_KEPT = 12
 THUMB_PX, VIEW_PX = 320, 1280  # longer side
@@ -55,7 +58,7 @@ def protect_one(
     graphs: Graphs,
     recent: History,
     *,
-    open_engine: Callable[[], Engine],
+    choose: Choose,
     strength: str,
     posting: Platform,
     on_stage: Callable[..., None],
@@ -64,6 +67,8 @@ def protect_one(
 ) -> tuple[dict[str, Any], Views]:
     """Read, change, write and look at one photo, and put it among the recent ones.
 
+    Args:
+        choose: gives the engine, and the config that it has time for, by the megapixels of the photo.
     Returns: (its entry, pixels for the screen).
     Raises: PetalveilError, MemoryError, OSError; Cancelled once should_stop() is true.
     """
@@ -77,9 +82,8 @@ def protect_one(
     photo = decode(path)
     on_stage("load")
     _stop_if(should_stop)
-    engine = open_engine()
+    engine, config = choose(photo.megapixels, StepConfig(budget_levels=STRENGTHS[strength]))
     on_stage("change", 0, 1)
-    config = StepConfig(budget_levels=STRENGTHS[strength])
     result = cloak(
         photo, engine, config, on_step=lambda done, steps: on_stage("change", done, steps), should_stop=should_stop
     )
@@ -101,6 +105,7 @@ def protect_one(
         "kind": kind,
         "strength": strength,
         "engine": engine_used,
+        "steps": config.steps if engine_used == "gradient" else None,  # the others take none
         "size_px": list(photo.size_px),
         "bytes": len(data),
         "budget_levels": config.budget_levels,

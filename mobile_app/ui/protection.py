@@ -17,17 +17,20 @@ from mobile_app.ui.seeing import find_posting
 
 if TYPE_CHECKING:
     from mobile_app.core.engines import Engine
+    from mobile_app.core.step import StepConfig
     from mobile_app.ui.app import PetalveilApp
     from mobile_app.ui.graphs import Graphs
 
 STRONGEST = "gradient"  # until the bundle has been asked
+WITHIN = "within"  # the way that takes as many steps of the strongest engine as fit
+WITHIN_SECONDS = 2.0
 
 
-def open_engine(graphs: Graphs, name: str) -> Engine:
-    """The engine of a name. The one place of the app that makes engines. Raises: BundleError, GraphError."""
-    from mobile_app.core.loading import load_engine
-
-    return load_engine(graphs.bundle(), name, load=graphs.graph)
+def chosen_engine(graphs: Graphs, way: str, megapixels: float, config: StepConfig) -> tuple[Engine, StepConfig]:
+    """A way to protect as an engine, and the steps that it has time for. Raises: BundleError, GraphError."""
+    if way == WITHIN:
+        return graphs.engine_within(WITHIN_SECONDS, megapixels, config)
+    return graphs.engine(way), config
 
 
 def known_engines(graphs: Graphs) -> tuple[str, ...]:
@@ -81,16 +84,24 @@ class Protection:
     engines: tuple[str, ...] = ()  # that the bundle has; empty until the worker has looked
     on_change: Callable[[], None] | None = None  # of the page that shows this now
     on_progress: Callable[[], None] | None = None
+    on_look: Callable[[Picked], None] | None = None  # a photo of the list was read
+    on_engines: Callable[[], None] | None = None
     changes: int = 0  # so that a page that was away sees that it is out of date
     _task: Task[Any] | None = None
 
     # Choosing
 
     @property
-    def engine(self) -> str:
-        """The engine of the settings, or the strongest where the bundle lacks that one."""
+    def ways(self) -> tuple[str, ...]:
+        """What the person may choose from: the engines, and after the first the one that keeps to a time."""
+        first, *others = self.engines or (STRONGEST,)
+        return (first, WITHIN, *others) if first == STRONGEST else (first, *others)
+
+    @property
+    def way(self) -> str:
+        """The one of the settings, or the strongest where the bundle lacks that one."""
         wanted = self.app.settings.engine
-        return wanted if wanted in self.engines else (*self.engines, STRONGEST)[0]
+        return wanted if wanted in self.ways else self.ways[0]
 
     def find_engines(self) -> None:
         """Ask the bundle for its engines, off the screen's thread. A faulty bundle is told of when it is used."""
@@ -100,8 +111,10 @@ class Protection:
 
         def show(names: tuple[str, ...]) -> None:
             self.engines = names
-            if len(names) > 1:  # else there is nothing to choose
-                self._changed()
+            if self.on_engines is not None:
+                self.on_engines()
+            way = STRONGEST if self.way == WITHIN else self.way  # it is loaded while the person still chooses
+            self.app.worker.run(lambda _task: graphs.engine(way), done=lambda _: None, failed=lambda _why: None)
 
         self.app.worker.run(lambda _task: known_engines(graphs), done=show, failed=lambda _why: None)
 
@@ -144,7 +157,7 @@ class Protection:
 
         graphs = self.app.model(Graphs)
         recent, sentence = recent_photos(self.app.data), self.app.t
-        chosen = self.engine
+        way = self.way
 
         def job(task: Task[Any]) -> Views | None:
             views = None
@@ -157,7 +170,7 @@ class Protection:
                         graphs,
                         recent,
                         strength=settings.strength,
-                        open_engine=lambda: open_engine(graphs, chosen),
+                        choose=lambda megapixels, config: chosen_engine(graphs, way, megapixels, config),
                         posting=find_posting(settings.posting),
                         on_stage=lambda stage, step=0, steps=0, place=place: task.report(
                             ("at", Progress(photo=place, photos=len(photos), stage=stage, step=step, steps=steps))
@@ -200,6 +213,14 @@ class Protection:
 
     # Surviving
 
+    def close(self) -> None:
+        """Everything is about to be erased: what is under way must not write again."""
+        if self._task is not None:
+            self._task.cancel()
+        for photo in self.photos:
+            if photo.looking is not None:
+                photo.looking.cancel()
+
     def state(self) -> dict[str, Any]:
         return {"photos": [str(photo.path) for photo in self.photos], "done": [entry["id"] for entry in self.done]}
 
@@ -233,7 +254,9 @@ class Protection:
     def _look_at(self, photo: Picked) -> None:
         def show(pixels: Any) -> None:
             photo.thumbnail = pixels
-            self._changed()
+            self.changes += 1
+            if self.on_look is not None:
+                self.on_look(photo)
 
         def blame(sentence: str) -> None:
             photo.fault = sentence

@@ -1,41 +1,40 @@
-"""The report on a protected photo, as cards: what recognisers see, what was done. An entry in, widgets out."""
+"""The report on a protected photo: what recognisers see, what was done. An entry in, the parts of a card out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kivy.uix.widget import Widget
 
+from mobile_app.core.errors import BundleError
+from mobile_app.core.objects import load_object_names
 from mobile_app.core.platforms import Platform
+from mobile_app.core.species import load_species, named
 from mobile_app.ui.graphs import FLOWERS
 from mobile_app.ui.language import Catalogue
 from mobile_app.ui.theme import Theme
-from mobile_app.ui.widgets import Card, Chip, Column, Icon, Row, Rule, Spacer, Text, TextButton
+from mobile_app.ui.widgets import Chip, Column, Icon, Row, Rule, Spacer, Text, TextButton
 
 Entry = dict[str, Any]
 
 
-def seen_card(theme: Theme, t: Catalogue, entry: Entry, posting: Platform, on_posting: Callable[[], Any]) -> Card:
+def seen_parts(
+    theme: Theme, t: Catalogue, entry: Entry, posting: Platform, on_posting: Callable[[], Any]
+) -> Iterator[Widget]:
     """What each recogniser said before, after, and after a posting; a button that asks for another posting."""
-    lines: list[Widget] = []
+    yield Text(theme, t("protect.seen"), "heading")
     for place, row in enumerate(entry["seen"]):
-        lines += [Rule(theme)] if place else []
-        lines.append(Text(theme, t(f"protect.by_{row['by']}"), "small", colour="soft"))
-        lines.append(_line(theme, t, "seen_before", row["before"], None, row["by"]))
+        if place:
+            yield Rule(theme)
+        yield Text(theme, t(f"protect.by_{row['by']}"), "small", colour="soft")
+        yield _line(theme, t, "seen_before", row["before"], None, row["by"])
         for key, guess in (("seen_after", row["after"]), ("seen_posted", row["posted"].get(posting.name))):
             if guess is not None:
-                lines.append(_line(theme, t, key, guess, verdict(row["before"], guess), row["by"]))
-    button = TextButton(theme, posting_text(t, posting), on_posting, kind="outline", icon="export")
-    return Card(
-        theme,
-        Text(theme, t("protect.seen"), "heading"),
-        *lines,
-        Spacer(2),
-        Text(theme, t("protect.posting"), "small", colour="soft"),
-        button,
-        gap=12,
-    )
+                yield _line(theme, t, key, guess, verdict(row["before"], guess), row["by"])
+    yield Spacer(2)
+    yield Text(theme, t("protect.posting"), "small", colour="soft")
+    yield TextButton(theme, posting_text(t, posting), on_posting, kind="outline", icon="export")
 
 
 def posting_text(t: Catalogue, posting: Platform) -> str:
@@ -52,7 +51,7 @@ def verdict(before: Entry, after: Entry) -> str | None:
     return "in_doubt" if after["unsure"] else "not_fooled"
 
 
-def facts_card(theme: Theme, t: Catalogue, entry: Entry) -> Card:
+def fact_parts(theme: Theme, t: Catalogue, entry: Entry) -> Iterator[Widget]:
     """What the change is, what was left out, how long it took, what the file is."""
     width, height = entry["size_px"]
     change = t(
@@ -67,21 +66,22 @@ def facts_card(theme: Theme, t: Catalogue, entry: Entry) -> Card:
     facts = [
         ("sliders-horizontal", t("protect.fact_change"), change),
         ("map-pin", t("protect.fact_metadata"), metadata),
-        ("timer", t("protect.fact_time"), t("protect.fact_time_text", seconds=f"{entry['seconds']:.1f}")),
+        ("timer", t("protect.fact_time"), _time_text(t, entry)),
         ("file-text", t("protect.fact_file"), file),
     ]
     if entry["notes"]:
         facts.append(("info", t("protect.fact_notes"), "; ".join(entry["notes"])))
-    rows = [
-        Row(
-            theme,
-            Icon(theme, icon, size=22, colour="primary"),
-            Column(theme, Text(theme, name, "small", colour="soft"), Text(theme, text), gap=1),
-            gap=14,
-        )
-        for icon, name, text in facts
-    ]
-    return Card(theme, Text(theme, t("protect.facts"), "heading"), *rows, gap=12)
+    yield Text(theme, t("protect.facts"), "heading")
+    for icon, name, text in facts:
+        words = Column(theme, Text(theme, name, "small", colour="soft"), Text(theme, text), gap=1)
+        yield Row(theme, Icon(theme, icon, size=22, colour="primary"), words, gap=14)
+
+
+def _time_text(t: Catalogue, entry: Entry) -> str:
+    seconds = f"{entry['seconds']:.1f}"
+    if (steps := entry.get("steps")) is None:  # one prepared change, or an entry of an older version
+        return t("protect.fact_time_text", seconds=seconds)
+    return t.count("protect.fact_steps_text", steps, seconds=seconds)
 
 
 _BADGES = {  # icon, its colour, ground of the badge
@@ -107,9 +107,11 @@ def _line(theme: Theme, t: Catalogue, key: str, guess: Entry, result: str | None
 
 
 def _name(t: Catalogue, label: str, by: str) -> str:
-    if by != FLOWERS:
+    """A label in the language of the screen."""
+    if by == FLOWERS:
+        species = named(label, load_species())
+        return species.zh or species.english if t.language == "zh" else species.english
+    try:
+        return load_object_names().get(label, {}).get(t.language, label)
+    except BundleError:  # the network's own word is better than no report
         return label
-    from mobile_app.core.species import load_species, named
-
-    species = named(label, load_species())
-    return species.zh or species.english if t.language == "zh" else species.english

@@ -12,12 +12,14 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from mobile_app.ui.theme import COLUMN, MARGIN, Theme
-from mobile_app.ui.widgets import Column, IconButton, Row, Scroll, Text, paint
+from mobile_app.ui.widgets import Card, Column, IconButton, Row, Scroll, Text, paint
 
 if TYPE_CHECKING:
     from mobile_app.ui.app import PetalveilApp
 
-BUILD_SECONDS = 0.012  # of a frame, for making a page
+BUILD_SECONDS = 0.008  # of a frame, for making a page; its layout takes as long again
+
+NEXT_FRAME: Any = object()
 
 
 class Screen(BoxLayout):
@@ -50,7 +52,9 @@ class Screen(BoxLayout):
     def body(self) -> Iterable[Widget | None]:
         """The widgets of the page, from top to bottom. Called again by `refresh`.
 
-        A body that yields its widgets is made over several frames where it is long, so that no frame waits for it.
+        A body that yields its widgets is made over several frames where it is long, so that no frame waits for it. It
+        may yield None as well, between the parts of a widget that it fills bit by bit (see `card_of`), and NEXT_FRAME
+        before a widget that is enough for a frame of its own.
         """
         return ()
 
@@ -98,12 +102,16 @@ class Screen(BoxLayout):
         """Whether all of the body is there."""
         return self._rest is None
 
-    def refresh(self) -> None:
-        """Make body, bar and footer anew where they are, at once; the page stays scrolled as it is."""
+    def refresh(self, *, at_once: bool = True) -> None:
+        """Make body, bar and footer anew where they are; the page stays scrolled as it is.
+
+        at_once: in one frame, so that nothing flickers; False for what is new on the page as a whole.
+        """
         place = self.scroll.scroll_y if self.scroll is not None else 1
         top = self._scrolled_px()
         self.build()
-        self._fill(seconds=None)
+        if at_once or place < 1:
+            self._fill(seconds=None)
         if self.scroll is not None and place < 1:
             self.scroll.content.bind(height=lambda *_: self._scroll_to(top))
 
@@ -125,11 +133,13 @@ class Screen(BoxLayout):
         """Put the next widgets into the body, for as long as a frame may take, and go on in the next one."""
         if self._rest is None or self.scroll is None:
             return
+        self.app.worker.page_is_made()
         end = None if seconds is None else time.perf_counter() + seconds
         for widget in self._rest:
-            if widget is not None:
+            is_pause = widget is NEXT_FRAME
+            if widget is not None and not is_pause:
                 self.scroll.content.add_widget(widget)
-            if end is not None and time.perf_counter() > end:
+            if end is not None and (is_pause or time.perf_counter() > end):
                 self._more()
                 return
         self._rest = None
@@ -155,6 +165,15 @@ class Screen(BoxLayout):
         assert scroll is not None
         spare = scroll.content.height - scroll.height
         scroll.scroll_y = 1 if spare <= 0 else min(1, max(0, 1 - top / spare))
+
+
+def card_of(theme: Theme, parts: Iterable[Widget]) -> Iterator[Widget | None]:
+    """For a body: a card whose parts are made one by one, so that a long one takes several frames as well."""
+    card = Card(theme, gap=12)
+    yield card
+    for part in parts:
+        card.add_widget(part)
+        yield None
 
 
 class _Footer(BoxLayout):

@@ -33,6 +33,7 @@ class Platform(Protocol):
     has_camera: bool
     has_picker: bool  # a picker of the system's own; else the app's file browser is used
     opens_share_sheet: bool  # else `share` shows the file in its folder
+    loses_textures: bool  # while the app is in the background
 
     def data_dir(self) -> Path:
         """Where the app keeps what it keeps; removed with the app on a phone."""
@@ -76,7 +77,7 @@ class Platform(Protocol):
         ...
 
     def leave(self) -> bool:
-        """Back was pressed on the first page: whether the system took over."""
+        """Back was pressed on the first page: whether that was dealt with, if only by doing nothing."""
         ...
 
     def device_name(self) -> str | None:

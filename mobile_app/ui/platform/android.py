@@ -36,7 +36,7 @@ _THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shu
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/heic": ".heic"}
 _SYSTEM_READS = ("image/heic", "image/heif", "image/avif")  # and Pillow, as it is built for Android, does not
 _JPEG_QUALITY = 97
-_AFTER_HOME_SECONDS = 0.5  # the first page is there by then
+_AFTER_HOME_SECONDS = 2.0  # the first page is there by then, and the worker has imported what this needs
 
 
 class Android:
@@ -46,6 +46,7 @@ class Android:
     has_camera = True
     has_picker = True
     opens_share_sheet = True
+    loses_textures = True
 
     def __init__(self) -> None:
         from android import activity, mActivity

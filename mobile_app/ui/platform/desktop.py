@@ -35,6 +35,7 @@ class Desktop:
     name = "desktop"
     has_camera = False
     opens_share_sheet = False
+    loses_textures = False
 
     def __init__(self, home: Path | None = None) -> None:
         self._home = home or Path.home()
@@ -111,7 +112,7 @@ class Desktop:
         pass
 
     def leave(self) -> bool:
-        return False
+        return True  # nothing happens: a window is closed by its own button, not by Escape
 
     def device_name(self) -> str | None:
         return None

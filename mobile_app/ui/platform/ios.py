@@ -42,6 +42,7 @@ class Ios:
     has_camera = True
     has_picker = True
     opens_share_sheet = True
+    loses_textures = False
 
     def __init__(self, objc: ObjC | None = None, home: Path | None = None) -> None:
         self._objc = objc or ObjC()

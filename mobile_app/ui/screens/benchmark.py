@@ -60,6 +60,7 @@ class BenchmarkScreen(Screen):
                 SwitchRow(
                     self.theme,
                     self._title(name),
+                    self._purpose(name),
                     is_on=name in model.chosen,
                     on_change=lambda is_on, name=name: self._choose(name, is_on),
                 )
@@ -84,6 +85,11 @@ class BenchmarkScreen(Screen):
             ),
             *self._history(),
         ]
+
+    def _purpose(self, name: str) -> str:
+        """What a graph is for; engines say it by their names."""
+        task = self.model.graphs.get(name, "")
+        return self.app.t.or_else(f"settings.task_{task}", task)
 
     def _title(self, name: str) -> str:
         return title_of(self.t, name)

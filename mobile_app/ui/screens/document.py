@@ -55,13 +55,16 @@ class DocumentScreen(Screen):
             ListRow(
                 self.theme,
                 entry.name,
-                f"{entry.task}, {entry.size_px} px, {entry.precision}",
+                f"{self._purpose(entry.task)} · {entry.size_px} px, {entry.precision}",
                 lead="cpu",
                 on_tap=lambda name=entry.name: self.app.go("document", name="model", graph=name),
             )
             for entry in self.bundle.graphs.values()
         ]
         return Card(self.theme, *rows, gap=4)
+
+    def _purpose(self, task: str) -> str:
+        return self.app.t.or_else(f"settings.task_{task}", task)
 
     def _model(self, name: str) -> Widget:
         entry = self.bundle.graphs.get(name)
@@ -96,11 +99,17 @@ class DocumentScreen(Screen):
     def _licence_text(self) -> str:
         known = {part.get("file") for part in json.loads(LICENCES.read_text(encoding="utf-8"))}
         name = self.params.get("file")
-        return (FONTS / name).read_text(encoding="utf-8") if name in known and name else ""
+        return _unwrapped((FONTS / name).read_text(encoding="utf-8")) if name in known and name else ""
 
     def _fact(self, name: str, value: str) -> Widget:
         role = "small" if "\n" in value or len(value) > 60 else "body"
         return Column(self.theme, Text(self.theme, name, "small", colour="soft"), Text(self.theme, value, role), gap=1)
+
+
+def _unwrapped(text: str) -> str:
+    """A text whose lines were broken at some eighty characters, with a line a paragraph."""
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    return "\n\n".join(part for part in paragraphs if part.strip("- "))
 
 
 def _readable(value: Any) -> str:

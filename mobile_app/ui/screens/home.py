@@ -48,7 +48,7 @@ class HomeScreen(Screen):
             yield self._promises()
         yield from self._recent()
         yield Text(self.theme, self.t("home.more"), "heading")
-        yield Grid(self.theme, *(self._job(*job) for job in JOBS if has_screen(job[0])), column=140, most=4)
+        yield Grid(self.theme, *(self._job(*job) for job in JOBS if has_screen(job[0])), column=128, most=4)
 
     def on_enter(self) -> None:
         if self.is_whole and self._shown_recent != self._recent_ids():

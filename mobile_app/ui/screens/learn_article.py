@@ -222,4 +222,5 @@ class LearnArticleScreen(Screen):
         for key in sources:
             if key not in self._cited:
                 self._cited.append(key)
-        return f" [{', '.join(str(self._cited.index(key) + 1) for key in sources)}]"
+        numbers = sorted(self._cited.index(key) + 1 for key in sources)
+        return f" [{','.join(map(str, numbers))}]"  # without spaces, at which a line could end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mobile_app.ui.widgets import (
     Bar,
     Card,
     Choices,
+    Column,
     Empty,
     Grid,
     Icon,
@@ -45,8 +46,10 @@ class ProtectScreen(Screen):
     def title(self) -> str:
         return self.t(f"protect.title_{self.model.phase}")
 
-    def body(self) -> Sequence[Widget | None]:
+    def body(self) -> Iterable[Widget | None]:
         self._shown_changes = self.model.changes
+        self.cells: dict[int, _Thumbnail] = {}
+        self.ways: Column | None = None
         return {"choose": self._choosing, "working": self._working, "done": self._done}[self.model.phase]()
 
     def footer(self) -> Sequence[Widget]:
@@ -54,7 +57,9 @@ class ProtectScreen(Screen):
         if model.phase == "working":
             return [TextButton(self.theme, self.t("common.cancel"), model.cancel, kind="outline", icon="x")]
         if model.phase == "done":
-            return [TextButton(self.theme, self.t("protect.another"), model.clear, kind="soft", icon="plus")]
+            save = TextButton(self.theme, self.t("protect.save_all"), self._save_all, icon="download-simple")
+            another = TextButton(self.theme, self.t("protect.another"), model.clear, kind="soft", icon="plus")
+            return [save, another] if len(model.done) > 1 else [another]
         sound = [photo for photo in model.photos if not photo.fault]
         if not model.photos:
             return []
@@ -66,6 +71,7 @@ class ProtectScreen(Screen):
 
     def on_enter(self) -> None:
         self.model.on_change, self.model.on_progress = self._changed, self._progressed
+        self.model.on_look, self.model.on_engines = self._looked_at, self._show_ways
         if picked := self.params.pop("picked", None):
             self.model.pick([Path(path) for path in picked])
         if self._shown_changes != self.model.changes:
@@ -76,7 +82,7 @@ class ProtectScreen(Screen):
             Clock.schedule_once(lambda _dt: self.choose())
 
     def on_leave(self) -> None:
-        self.model.on_change = self.model.on_progress = None
+        self.model.on_change = self.model.on_progress = self.model.on_look = self.model.on_engines = None
 
     def on_back(self) -> bool:
         """Back from the results leads to a new choice, as the arrow of a page would."""
@@ -112,25 +118,37 @@ class ProtectScreen(Screen):
         ):
             self.app.go("protect_result", id=done[0]["id"])
         else:
-            self.refresh()
+            self.refresh(at_once=False)
+
+    def _looked_at(self, photo: Picked) -> None:
+        """Show a photo of the list, and leave the rest of the page alone."""
+        self._shown_changes = self.model.changes
+        if self.model.phase == "choose" and id(photo) in self.cells:
+            self.cells[id(photo)].show(photo)
+        elif self.model.phase == "working":
+            self.shown_photo = None
+            self._progressed()
 
     # Choosing
 
-    def _choosing(self) -> list[Widget | None]:
+    def _choosing(self) -> Iterator[Widget | None]:
         if not self.model.photos:
-            camera = self.app.system.has_camera
-            return [
-                Empty(self.theme, "images", self.t("protect.empty"), self.t("protect.empty_text")),
-                TextButton(self.theme, self.t("protect.choose"), self.choose, kind="accent", icon="images"),
-                TextButton(self.theme, self.t("protect.take"), self.take, kind="soft", icon="camera")
-                if camera
-                else None,
-                Notice(self.theme, self.t("protect.promise"), icon="lock-key"),
-            ]
-        cells = [_Thumbnail(self, photo) for photo in self.model.photos]
+            yield Empty(self.theme, "images", self.t("protect.empty"), self.t("protect.empty_text"))
+            yield TextButton(self.theme, self.t("protect.choose"), self.choose, kind="accent", icon="images")
+            if self.app.system.has_camera:
+                yield TextButton(self.theme, self.t("protect.take"), self.take, kind="soft", icon="camera")
+            yield Notice(self.theme, self.t("protect.promise"), icon="lock-key")
+            return
+        self.cells = {id(photo): _Thumbnail(self, photo) for photo in self.model.photos}
         faults = [Notice(self.theme, photo.fault, kind="warning") for photo in self.model.photos if photo.fault]
         add = TextButton(self.theme, self.t("protect.add"), self.choose, kind="plain", icon="plus")
-        return [Grid(self.theme, *cells, column=100, most=5, gap=10), *faults, add, self._strength(), self._engine()]
+        yield Grid(self.theme, *self.cells.values(), column=100, most=5, gap=10)
+        yield from faults
+        yield add
+        yield self._strength()
+        self.ways = Column(self.theme, gap=0)
+        yield self.ways
+        self._show_ways()
 
     def _strength(self) -> Widget:
         chosen = self.app.settings.strength
@@ -145,16 +163,17 @@ class ProtectScreen(Screen):
         self.app.change(strength=name)
         self.strength_text.set(self.t(f"protect.about_{name}"))
 
-    def _engine(self) -> Widget | None:
-        if len(self.model.engines) < 2:
-            return None
-        options = [(n, self.t(f"protect.engine_{n}"), self.t(f"protect.about_{n}")) for n in self.model.engines]
-        self.engine = Choices(self.theme, options, self.model.engine, lambda name: self.app.change(engine=name))
-        return Card(self.theme, Text(self.theme, self.t("protect.engine"), "heading"), self.engine)
+    def _show_ways(self) -> None:
+        """What the bundle offers, once the worker has looked."""
+        if self.ways is None or self.ways.children or not self.model.engines or len(self.model.ways) < 2:
+            return
+        options = [(way, self.t(f"protect.time_{way}"), self.t(f"protect.about_{way}")) for way in self.model.ways]
+        choices = Choices(self.theme, options, self.model.way, lambda way: self.app.change(engine=way))
+        self.ways.fill_with([Card(self.theme, Text(self.theme, self.t("protect.time"), "heading"), choices)])
 
     # Working
 
-    def _working(self) -> list[Widget | None]:
+    def _working(self) -> Iterator[Widget | None]:
         sound = [photo for photo in self.model.photos if not photo.fault]
         self.picture = Picture(self.theme, height=220, radius=24)
         self.bar, self.percent = Bar(self.theme, height=10), Text(self.theme, "", "heading", fit=True)
@@ -162,20 +181,11 @@ class ProtectScreen(Screen):
         self.stages = {stage: _Stage(self.theme, self.t(f"protect.stage_{stage}")) for stage in STAGES}
         self.shown_photo: int | None = None
         self._sound = sound
-        card = Card(
-            self.theme,
-            Row(self.theme, self.now_text, self.percent, gap=12),
-            self.bar,
-            Spacer(4),
-            *self.stages.values(),
-            gap=12,
-        )
+        yield self.picture
+        head = Row(self.theme, self.now_text, self.percent, gap=12)
+        yield Card(self.theme, head, self.bar, Spacer(4), *self.stages.values(), gap=12)
+        yield Text(self.theme, self.t("protect.patience"), "small", colour="soft", align="centre")
         self._progressed()
-        return [
-            self.picture,
-            card,
-            Text(self.theme, self.t("protect.patience"), "small", colour="soft", align="centre"),
-        ]
 
     def _progressed(self) -> None:
         progress = self.model.progress
@@ -211,12 +221,10 @@ class ProtectScreen(Screen):
             )
             for entry in done
         ]
-        save = TextButton(self.theme, self.t("protect.save_all"), self._save_all, icon="download-simple")
         return [
             Notice(self.theme, self.app.t.count("protect.done", len(done)), kind="good"),
             *(Notice(self.theme, why, kind="warning") for _, why in failed),
             Card(self.theme, *rows, gap=4) if rows else None,
-            save if len(done) > 1 else None,
         ]
 
     def _save_all(self) -> None:
@@ -245,9 +253,8 @@ class _Thumbnail(FloatLayout):
         self.picture = Picture(theme, radius=18)
         self.picture.pos_hint = {"x": 0, "y": 0}
         self.add_widget(self.picture)
-        if photo.thumbnail is not None:
-            self.picture.show(texture_of(photo.thumbnail))
-        elif photo.fault:
+        self.show(photo)
+        if photo.fault:
             self.add_widget(
                 Icon(theme, "warning", size=30, colour="danger", pos_hint={"center_x": 0.5, "center_y": 0.5})
             )
@@ -263,6 +270,11 @@ class _Thumbnail(FloatLayout):
         self.drop.pos_hint = {"right": 1, "top": 1}
         self.drop.bind(pos=lambda button, pos: setattr(disc, "pos", (pos[0] + dp(9), pos[1] + dp(9))))
         self.add_widget(self.drop)
+
+    def show(self, photo: Picked) -> None:
+        """Show the photo if it was read."""
+        if photo.thumbnail is not None:
+            self.picture.show(texture_of(photo.thumbnail))
 
 
 class _Stage(Row):

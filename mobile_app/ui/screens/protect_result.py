@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kivy.clock import Clock
 from kivy.uix.widget import Widget
 
 from mobile_app.ui.graphs import Graphs
 from mobile_app.ui.protecting import Views, find_protected, load_views, recent_photos, whole_pair
 from mobile_app.ui.protection import Protection
-from mobile_app.ui.result_cards import facts_card, posting_text, seen_card
-from mobile_app.ui.screen import Screen
+from mobile_app.ui.result_cards import fact_parts, posting_text, seen_parts
+from mobile_app.ui.screen import NEXT_FRAME, Screen, card_of
 from mobile_app.ui.seeing import find_posting, postings, see_posted, with_posting
 from mobile_app.ui.widgets import (
+    Card,
     Choices,
     Column,
     Empty,
@@ -42,6 +44,7 @@ class ProtectResultScreen(Screen):
         self.posting = find_posting(app.settings.posting)
         self.compare: Compare | None = None
         self._views: Views | None = None
+        self.is_gone = False
         self._sharpening: Any = None
         super().__init__(app, params, state)
 
@@ -58,8 +61,11 @@ class ProtectResultScreen(Screen):
 
     def body(self) -> Iterator[Widget | None]:
         if self.entry is None:
-            yield Empty(self.theme, "image", self.t("protect.gone"), "")
+            words = self.t("protect.gone"), self.t("protect.gone_text")
+            again = self.t("home.protect")
+            yield Empty(self.theme, "image", *words, action=again, on_tap=lambda: self.app.go("protect", pick=True))
             return
+        yield NEXT_FRAME
         width, height = self.entry["size_px"]
         self.compare = Compare(
             self.theme,
@@ -77,12 +83,17 @@ class ProtectResultScreen(Screen):
         self._switch(self.shown)
         if self._views is not None:
             self._show(self._views)
+        if self.scroll is not None:
+            self.scroll.first.append(self.compare)
         yield self.compare
         yield Column(self.theme, self.switch, self.note, gap=8)
         yield self.seen
-        self._fill_seen()
+        for part in card_of(self.theme, self._seen_parts()):
+            if part is not None:
+                self.seen.fill_with([part])
+            yield None
         yield Notice(self.theme, self.t("protect.limits"), icon="scales")
-        yield facts_card(self.theme, self.app.t, self.entry)
+        yield from card_of(self.theme, fact_parts(self.theme, self.app.t, self.entry))
 
     def footer(self) -> Sequence[Widget]:
         if self.entry is None:
@@ -90,11 +101,6 @@ class ProtectResultScreen(Screen):
         self.save = TextButton(self.theme, self.t("protect.save"), self._save, icon="download-simple")
         self.share = TextButton(self.theme, self.t("protect.share"), self._share, kind="soft", icon="share-network")
         return [Row(self.theme, self.save, self.share, gap=10)]
-
-    def build(self) -> None:
-        super().build()
-        if self.scroll is not None and self.compare is not None:
-            self.scroll.first.append(self.compare)
 
     def on_enter(self) -> None:
         if self.entry is None or self._views is not None:
@@ -107,6 +113,7 @@ class ProtectResultScreen(Screen):
         self.app.worker.run(lambda _task: load_views(entry, recent), done=self._show, failed=self.app.complain)
 
     def on_gone(self) -> None:
+        self.is_gone = True
         self._views = None
         if self.compare is not None:
             self.compare.clear()
@@ -114,10 +121,21 @@ class ProtectResultScreen(Screen):
     # The photo
 
     def _show(self, views: Views) -> None:
-        self._views = views
-        assert self.compare is not None
-        self.compare.show(before=texture_of(views.before), after=texture_of(views.after))
-        self._switch(self.shown)
+        compare = self.compare
+        if self.is_gone:
+            return
+        if compare is None or not self.is_whole:  # the page first: large textures take a frame each
+            Clock.schedule_once(lambda _dt: self._show(views))
+            return
+        compare.show(before=texture_of(views.before))
+
+        def show_after(_dt: float) -> None:
+            if self.compare is compare and not self.is_gone:
+                compare.show(after=texture_of(views.after))
+                self._views = views
+                self._switch(self.shown)
+
+        Clock.schedule_once(show_after)
 
     def _fit(self, *_: Any) -> None:
         assert self.compare is not None
@@ -157,9 +175,12 @@ class ProtectResultScreen(Screen):
 
     # What recognisers see
 
-    def _fill_seen(self) -> None:
+    def _seen_parts(self) -> Iterator[Widget]:
         assert self.entry is not None
-        self.seen.fill_with([seen_card(self.theme, self.app.t, self.entry, self.posting, self._choose_posting)])
+        return seen_parts(self.theme, self.app.t, self.entry, self.posting, self._choose_posting)
+
+    def _fill_seen(self) -> None:
+        self.seen.fill_with([Card(self.theme, *self._seen_parts(), gap=12)])
 
     def _choose_posting(self) -> None:
         options = [(posting.name, posting_text(self.app.t, posting), "") for posting in postings()]

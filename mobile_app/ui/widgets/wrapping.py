@@ -6,12 +6,14 @@ Text without Chinese is returned as it is, for Kivy breaks it at its spaces well
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _NOT_FIRST = frozenset("，。、；：？！）》」』】”’…·,.;:?!)]}%％～")  # noqa: RUF001 (may not begin a line)
 _NOT_LAST = frozenset("（《「『【“‘([{")  # noqa: RUF001 (may not end one)
 _CHINESE = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 _WIDE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef\u2018\u2019\u201c\u201d\u2026"
+_ROOM = 10  # characters: narrower lines are filled as they are
+_SHORTEST = 3  # characters, of a last line
 _PIECES = re.compile(f"[{_WIDE}]|\\s+|[^\\s{_WIDE}]+")
 
 
@@ -28,18 +30,34 @@ def wrapped(text: str, width: float, em: float, length: Callable[[str], float]) 
 
 
 def _broken(line: str, width: float, em: float, length: Callable[[str], float]) -> str:
-    lines: list[str] = []
+    units = [(unit, _width(unit, em, length)) for unit in _units(line)]
+    lines = _filled(units, width)
+    if len(lines) == 1 or width < _ROOM * em:
+        return "\n".join(text for text, _ in lines)
+    for less in (1, 2, 3):  # a character or two alone on the last line look lost: the lines above give some away
+        if lines[-1][1] >= _SHORTEST * em:
+            break
+        narrower = _filled(units, width - less * em)
+        lines = narrower if len(narrower) == len(lines) else lines
+    return "\n".join(text for text, _ in lines)
+
+
+def _filled(units: Sequence[tuple[str, float]], width: float) -> list[tuple[str, float]]:
+    """(text, width) of the lines that are no wider than `width`."""
+    lines: list[tuple[str, float]] = []
     current, used = "", 0.0
-    for piece in _units(line):
-        took = sum(em for sign in piece if _CHINESE.match(sign)) if _CHINESE.search(piece) else 0.0
-        rest = _CHINESE.sub("", piece)
-        took += length(rest) if rest else 0.0
-        if current and used + took > width and not piece.isspace():
-            lines.append(current.rstrip())
+    for unit, took in units:
+        if current and used + took > width and not unit.isspace():
+            lines.append((current.rstrip(), used))
             current, used = "", 0.0
-        if current or not piece.isspace():
-            current, used = current + piece, used + took
-    return "\n".join([*lines, current])
+        if current or not unit.isspace():
+            current, used = current + unit, used + took
+    return [*lines, (current, used)]
+
+
+def _width(unit: str, em: float, length: Callable[[str], float]) -> float:
+    rest = _CHINESE.sub("", unit)
+    return em * (len(unit) - len(rest)) + (length(rest) if rest else 0.0)
 
 
 def _units(line: str) -> list[str]:

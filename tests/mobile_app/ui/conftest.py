@@ -74,6 +74,7 @@ class FakeSystem:
     has_camera = True
     has_picker = True
     opens_share_sheet = True
+    loses_textures = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -223,8 +224,8 @@ class Driver:
         if self.app is not None and count > 1 and not self.app.navigator.current.is_whole:
             self.frames(count, draw=draw)
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
-        """Run frames until the condition holds. Fails after `seconds`."""
+    def wait(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
+        """Run frames until the condition holds. Fails after `seconds`, many, for tests run beside other work."""
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"waited for {seconds} s; the screen says: {self.texts()}"

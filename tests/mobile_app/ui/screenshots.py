@@ -81,7 +81,7 @@ def _chosen(driver: Any, photos: list[Path]) -> None:
     driver.go("protect")
     model = _model(driver)
     model.pick(photos)
-    driver.wait(lambda: all(photo.thumbnail is not None for photo in model.photos))
+    driver.wait(lambda: model.engines and all(photo.thumbnail is not None for photo in model.photos))
 
 
 def _working(driver: Any, photos: list[Path]) -> None:
@@ -105,7 +105,9 @@ def _difference(driver: Any, photos: list[Path]) -> None:
 
 def _report(driver: Any, photos: list[Path]) -> None:
     protected(driver, photos)
-    driver.app.navigator.current.scroll.scroll_y = 0
+    screen = driver.app.navigator.current
+    driver.frames()  # until the page is whole
+    screen.scroll.scroll_y = 1 - (screen.compare.height + 70) / (screen.scroll.content.height - screen.scroll.height)
 
 
 def _benchmark(driver: Any, _photos: list[Path]) -> None:

@@ -24,7 +24,9 @@ def every_page(driver: Any, sample: Path) -> list[tuple[str, Callable[[], Any]]]
         model.clear()
         model.engines = ("gradient", "generator", "universal")
         model.photos = [Picked(sample), Picked(Path("broken.jpg"), fault="broken.jpg: damaged; get a fresh copy of it")]
+        model.changes += 1
         driver.go("protect")
+        assert driver.shows(app.t("protect.time_within"))
 
     def working() -> None:
         model.phase, model.progress = "working", Progress(photo=0, photos=2, stage="change", step=7, steps=10)
@@ -121,6 +123,7 @@ def check(driver: Any, sample: Path, sizes: Sequence[tuple[int, int]], themes: S
     for name, lead in every_page(driver, sample):
         for theme in themes:
             driver.app.change(theme=theme)
+            driver.frames()  # until the page that is made anew is whole
             lead()
             for size in sizes if theme == "light" else sizes[:1]:  # dark is laid out alike: its colours are looked at
                 driver.resize(size)

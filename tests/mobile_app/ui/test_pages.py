@@ -186,6 +186,21 @@ def test_erasing_leaves_nothing_behind(driver: Any, used_data: Path) -> None:
     assert not driver.shows("Protected lately")
 
 
+def test_erasing_stops_the_work_and_leaves_nothing_of_it(driver: Any, sample: Path) -> None:
+    from mobile_app.ui.protection import Protection
+
+    driver.go("protect")
+    model = driver.app.model(Protection)
+    model.pick([sample])
+    model.start()
+    driver.wait(lambda: model.progress is not None and model.progress.stage == "change")
+    driver.app.erase()
+    driver.wait(lambda: not driver.app.worker.is_busy)
+    assert driver.app.navigator.names == ["home"]
+    assert not (driver.app.data / "recent").exists()
+    assert driver.app.model(Protection).photos == []
+
+
 def test_models_and_hashes_come_from_the_bundle(driver: Any, root: Path) -> None:
     manifest = json.loads((root / "mobile_app" / "bundle" / "manifest.json").read_text(encoding="utf-8"))
     driver.go("document", name="hashes")
@@ -227,7 +242,7 @@ def test_an_entry_that_was_damaged_is_said_to_be_gone(driver: Any) -> None:
     recent_photos(driver.app.data).add({"id": "half"})
     driver.go("home")
     driver.go("protect_result", id="half")
-    assert driver.shows("The files of this photo are no longer there")
+    assert driver.shows("This photo is no longer here")
 
 
 def test_memory_stays_flat_over_many_results(driver: Any, used_data: Path) -> None:

@@ -52,34 +52,53 @@ def test_the_engine_is_chosen_in_plain_words_where_the_bundle_has_several(
     monkeypatch.setattr("mobile_app.ui.protection.known_engines", lambda _graphs: several)
     driver.go("protect")
     model.pick([sample])
-    driver.wait(lambda: driver.shows("Thorough"))
-    assert model.engine == "gradient"
-    driver.tap("Quick")
-    assert driver.app.settings.engine == model.engine == "generator"
+    driver.wait(lambda: driver.shows("How long may it take?"))
+    assert model.ways == ("gradient", "within", "generator", "universal")
+    assert model.way == "gradient"
+    driver.tap("About a second")
+    assert driver.app.settings.engine == model.way == "generator"
     model.engines = ("gradient",)  # another bundle, without it
-    assert model.engine == "gradient"
+    assert model.way == "gradient"
+    model.engines = ("universal",)  # a time is kept to by taking fewer steps, and this one takes none
+    assert model.ways == ("universal",)
+
+
+def test_a_time_is_kept_to_by_taking_as_many_steps_as_fit(
+    driver: Any, model: Any, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mobile_app.ui.graphs.seconds_a_call", lambda _engine: 0.31)
+    driver.go("protect")
+    model.pick([sample])
+    driver.wait(lambda: driver.shows("About two seconds"))
+    driver.tap("About two seconds")
+    driver.tap("Protect this photo")
+    # 0.24 megapixels: (2 - 1.5 * 0.31 * 0.24) / 0.31 = 6.09 calls, one of which looks at what the photo shows
+    driver.wait(lambda: driver.shows("on this device, 5 steps"))
+    assert model.done[0]["steps"] == 5
+    assert model.done[0]["engine"] == "gradient"
 
 
 def test_every_engine_that_the_bundle_has_protects_a_photo(sample: Path, tmp_path: Path) -> None:
     from mobile_app.core.photo import decode
     from mobile_app.ui.graphs import Graphs
     from mobile_app.ui.protecting import protect_one, recent_photos
-    from mobile_app.ui.protection import known_engines, open_engine
+    from mobile_app.ui.protection import WITHIN, chosen_engine, known_engines
     from mobile_app.ui.seeing import USUAL
 
     graphs, recent = Graphs(None), recent_photos(tmp_path)  # type: ignore[arg-type]
-    for name in known_engines(graphs):
+    for name in (*known_engines(graphs), WITHIN):
         entry, views = protect_one(
             sample,
             graphs,
             recent,
-            open_engine=lambda name=name: open_engine(graphs, name),
+            choose=lambda megapixels, config, name=name: chosen_engine(graphs, name, megapixels, config),
             strength="low",
             posting=USUAL,
             on_stage=lambda *_: None,
             should_stop=lambda: False,
         )
-        assert entry["engine"] == name
+        assert entry["engine"] == ("gradient" if name == WITHIN else name)
+        assert (entry["steps"] is None) == (name in ("generator", "universal"))
         assert 1 <= entry["composed_levels"] <= 4
         assert entry["seconds"] > 0
         assert decode(recent.files(entry["id"]) / entry["file"]).size_px == (600, 400)
@@ -193,7 +212,7 @@ def test_several_photos_are_listed_when_done_and_saved_together(
     driver.wait(lambda: driver.shows("What a recogniser sees"))
     driver.back()
     driver.back()
-    assert driver.shows("Which photo goes out?")
+    assert driver.shows("Which photo will you post?")
 
 
 def test_work_goes_on_while_another_page_is_looked_at(driver: Any, model: Any, sample: Path) -> None:

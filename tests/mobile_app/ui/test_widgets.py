@@ -32,6 +32,12 @@ def test_text_without_chinese_is_left_to_kivy() -> None:
     assert wrapped("a long line of words", 30, 10, five_a_letter) == "a long line of words"
 
 
+def test_a_last_line_of_one_character_gets_company() -> None:
+    text = "一二三四五六七八九十一二三四五六七八九十一"
+    assert wrapped(text, 100, 10, five_a_letter) == "一二三四五六七八九\n十一二三四五六七八\n九十一"
+    assert wrapped(text + "二三", 100, 10, five_a_letter) == f"{text[:10]}\n{text[10:20]}\n一二三"  # it had enough
+
+
 def test_breaks_of_the_text_itself_are_kept() -> None:
     assert wrapped("一二\n三", 100, 10, five_a_letter) == "一二\n三"
 
