@@ -19,6 +19,7 @@ def test_every_character_of_the_texts_is_wanted_and_so_is_latin(tmp_path: Path) 
     found = shown_characters(tmp_path)
     assert {"叶", "ü", "A", "é", "…", "。"} <= found
     assert not {"根", "\n"} & found
+    assert "叶" not in shown_characters(tmp_path, leave_out=("b.json",))
 
 
 def test_the_common_characters_are_those_of_the_standard() -> None:
