@@ -12,10 +12,8 @@ the same command goes on from there.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
-import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,13 +26,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobile_app.core.files import write_whole
 from mobile_app.core.looks import sampling
 from mobile_app.core.posting import recompress
 from mobile_app.core.preprocess import from_uint8, to_uint8
 from training.data.natural import Views, read_views
 from training.errors import TrainingError
 from training.models.generator import SIZE_PX, CloakGenerator, Universal
+from training.models.stored import load_model, save_model
 from training.objectives.smooth import SmoothMasks
 from training.progress import track
 from training.recipes.run_state import resume, save_state, write_rows
@@ -42,6 +40,7 @@ from training.recipes.run_state import resume, save_state, write_rows
 LAST, MODEL, LOG = "last.pt", "model.pt", "log.csv"
 Kind = Literal["universal", "generator"]
 Report = Callable[[str], None]
+_FORMAT = "one_pass"  # by which a model's file is told from others
 _EVERY = 50  # steps between two rows of the log
 _VIEW_PX = 256
 _SMALLEST_SHARE = 0.75  # of the side at which a classifier sees a photo
@@ -149,10 +148,8 @@ def train_one_pass(
             report("  ".join(f"{name} {value:.4g}" for name, value in history[-1].items()))
     facts = {"kind": config.kind, "config": asdict(config), "photos": len(views.pixels) // config.views_a_photo,
              "surrogates": [one.name for one in surrogates], "command": command}  # fmt: skip
-    buffer = io.BytesIO()
-    torch.save({"state": network.cpu().state_dict(), "facts": facts}, buffer)
-    write_whole(out / MODEL, buffer.getvalue(), force=True)
-    return network.eval()
+    save_model(out / MODEL, _FORMAT, network, config={"kind": config.kind}, facts=facts)
+    return network.cpu().eval()
 
 
 def load_one_pass(path: Path) -> tuple[nn.Module, dict[str, object]]:
@@ -160,16 +157,15 @@ def load_one_pass(path: Path) -> tuple[nn.Module, dict[str, object]]:
 
     Raises: TrainingError if the file is missing or something else.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        network = Universal() if content["facts"]["kind"] == "universal" else CloakGenerator()
-        network.load_state_dict(content["state"])
-    except FileNotFoundError:
-        raise TrainingError(f"{path}: no such file; train it with `python -m training universal | generator`") from None
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TrainingError(f"{path}: expected a universal perturbation or a generator ({reason})") from error
-    return network.eval(), content["facts"]
+    name, command = "a universal perturbation or a generator", "python -m training universal | generator"
+    return load_model(path, _FORMAT, _build, name=name, command=command)
+
+
+def _build(config: Mapping[str, object]) -> nn.Module:
+    kind = config.get("kind")
+    if kind not in ("universal", "generator"):
+        raise ValueError(f"kind: expected universal or generator, got {kind!r}")
+    return Universal() if kind == "universal" else CloakGenerator()
 
 
 def _start(config: OnePassConfig, universal: Path | None, rng: np.random.Generator) -> nn.Module:

@@ -21,6 +21,7 @@ from mobile_app.core.runtime.capi_library import load_library
 from mobile_app.core.runtime.capi_ports import ELEMENT_TYPES, dimensions, read_ports
 from mobile_app.core.runtime.capi_table import OrtError, Table
 from mobile_app.core.runtime.graph import (
+    ERRORS_ONLY,
     Graph,
     Port,
     Runtime,
@@ -31,7 +32,6 @@ from mobile_app.core.runtime.graph import (
     stopped,
 )
 
-_ERRORS_ONLY = 3  # of ONNX Runtime's severities: its warnings are about its own optimiser
 _ARENA, _DEFAULT_MEMORY = 1, 0  # OrtArenaAllocator, OrtMemTypeDefault
 
 
@@ -39,7 +39,7 @@ def open_runtime() -> Runtime:
     """Raises: RuntimeMissing if there is no library here, or one that is too old."""
     table = Table(load_library())
     try:
-        env = table.make("CreateEnv", _ERRORS_ONLY, b"petalveil")
+        env = table.make("CreateEnv", ERRORS_ONLY, b"petalveil")
         memory = table.make("CreateCpuMemoryInfo", _ARENA, _DEFAULT_MEMORY)
         table.call("CreateAndRegisterAllocator", env, memory, None)  # why: see the wheel's
     except OrtError as error:

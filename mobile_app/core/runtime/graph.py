@@ -12,6 +12,8 @@ import numpy as np
 from mobile_app.core.errors import GraphError
 
 ANY_LENGTH = -1  # in a shape: the graph leaves this length open
+# Of ONNX Runtime's severities: its warnings are about its own optimiser. Java has a name for the number.
+ERRORS_ONLY, ERRORS_ONLY_IN_JAVA = 3, "ORT_LOGGING_LEVEL_ERROR"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mobile_app.core.runtime.graph import (
+    ERRORS_ONLY_IN_JAVA,
     Graph,
     Port,
     Runtime,
@@ -90,7 +91,7 @@ class _Java:
         self.threads.enter()
         try:
             self.classes = {name.rpartition(".")[2].rpartition("$")[2]: jnius.autoclass(name) for name in _CLASSES}
-            level = self.classes["OrtLoggingLevel"].ORT_LOGGING_LEVEL_ERROR
+            level = getattr(self.classes["OrtLoggingLevel"], ERRORS_ONLY_IN_JAVA)
             self.environment: Any = self.classes["OrtEnvironment"].getEnvironment(level, "petalveil")
             self.label = f"onnxruntime Java API {self.environment.getVersion()}"
         except self.error as error:

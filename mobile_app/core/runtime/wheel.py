@@ -11,6 +11,7 @@ import numpy as np
 
 from mobile_app.core.runtime.graph import (
     ANY_LENGTH,
+    ERRORS_ONLY,
     Graph,
     Port,
     Runtime,
@@ -26,7 +27,6 @@ from mobile_app.core.runtime.graph import (
 if TYPE_CHECKING:
     import onnxruntime
 
-_ERRORS_ONLY = 3  # of ONNX Runtime's severities: its warnings are about its own optimiser
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -62,7 +62,7 @@ class _Wheel:
 
     def load(self, path: Path, *, name: str, threads: int | None) -> Graph:
         options = self._library.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = ERRORS_ONLY
         options.intra_op_num_threads = threads or 0
         # Spinning threads win a sixth of the time on an idle machine, but double it where another program wants the
         # core.

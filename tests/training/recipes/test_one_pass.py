@@ -267,12 +267,14 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(content: bytes, tmp_
 
 
 def test_a_state_of_something_else_is_refused(tmp_path: Path) -> None:
-    for number, content in enumerate(({"state": {}}, [1], {"facts": {"kind": "universal"}, "state": {"a": 1}})):
+    without_format = {"facts": {"kind": "universal"}, "state": Universal().state_dict()}
+    of_another_kind = {"petalveil_one_pass": 1, "config": {"kind": "codec"}, "facts": {}, "state": {}}
+    for number, content in enumerate(({"state": {}}, [1], without_format, of_another_kind)):
         path = tmp_path / f"{number}.pt"
         torch.save(content, path)
         with pytest.raises(TrainingError, match="expected a universal perturbation or a generator"):
             load_one_pass(path)
-    with pytest.raises(TrainingError, match=r"none\.pt: no such file; train it with"):
+    with pytest.raises(TrainingError, match=r"none\.pt: expected a universal .*, found no file; train one with"):
         load_one_pass(tmp_path / "none.pt")
 
 
