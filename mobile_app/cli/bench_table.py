@@ -83,7 +83,7 @@ def comparison(found: Comparison, first: str, second: str, *, margin: float) -> 
     for change in found.changes:
         interval = f"{change.low:.3f} – {change.high:.3f}"
         yield (
-            f"{_subject(change):<23} {change.threads:>3} {_ms(change.before_ms):>9} {_ms(change.after_ms):>9} "
+            f"{_subject(change):<23} {_both_threads(change):>3} {_ms(change.before_ms):>9} {_ms(change.after_ms):>9} "
             f"{change.ratio:>6.3f} {interval:>15}  {_VERDICTS[change.verdict]}"
         )
         yield from (f"    {note}" for note in change.notes)
@@ -92,6 +92,8 @@ def comparison(found: Comparison, first: str, second: str, *, margin: float) -> 
     counts = {verdict: sum(change.verdict == verdict for change in found.changes) for verdict in _VERDICTS}
     yield ", ".join(f"{count} {_COUNTED[verdict]}" for verdict, count in counts.items())
     yield f"(slower or faster: the whole interval lies beyond {margin:.1%}; the same: it lies within that)"
+    if counts["unclear"]:
+        yield "(unclear: neither, or others had the processor for too long; measure on a quiet machine)"
 
 
 _COUNTED = {"slower": "slower", "faster": "faster", "same": "the same", "unclear": "unclear"}
@@ -100,6 +102,12 @@ _VERDICTS = {"slower": "SLOWER", "faster": "faster", "same": "same", "unclear": 
 
 def _subject(change: Change) -> str:
     return title({"kind": change.kind, "name": change.name, "megapixels": change.megapixels})
+
+
+def _both_threads(change: Change) -> str:
+    """Both numbers where they differ."""
+    same = change.threads == change.threads_after
+    return str(change.threads) if same else f"{change.threads}>{change.threads_after}"
 
 
 def _warm_up(row: dict[str, Any]) -> str:

@@ -50,6 +50,7 @@ class Change:
     kind: str
     name: str
     threads: int
+    threads_after: int  # the same, but where no row has as many in both results
     megapixels: float | None
     before_ms: float  # medians
     after_ms: float
@@ -106,14 +107,14 @@ def compare(before: dict[str, Any], after: dict[str, Any], *, margin: float = MA
     if not 0 <= margin <= 1:
         raise ValueError(f"margin: expected 0 to 1, got {margin}")
     rows, others = ({_key(row): row for row in result["rows"]} for result in (before, after))
-    shared = [key for key in rows if key in others]
-    if not shared:
+    pairs = {key: key for key in rows if key in others} or _across_threads(rows, others)
+    if not pairs:
         raise ResultError("expected two results of the bench with a row in common, found none; measure the same graphs")
-    changes = [_change(key, rows[key], others[key], margin, seed) for key in shared]
+    changes = [_change(rows[first], others[second], margin, seed) for first, second in pairs.items()]
     machines = tuple(_machine(result["environment"]) for result in (before, after))
     return Comparison(
         changes=tuple(changes),
-        remarks=tuple(_remarks(before, after, rows, others)),
+        remarks=tuple(_remarks(before, after, rows.keys() - pairs.keys(), others.keys() - set(pairs.values()))),
         machines=None if machines[0] == machines[1] else (machines[0], machines[1]),
     )
 
@@ -137,17 +138,31 @@ def _resampled_medians(times_ms: NDArray[np.float64], rng: np.random.Generator) 
     return np.median(times_ms[places], axis=1)
 
 
-def _change(key: Key, before: dict[str, Any], after: dict[str, Any], margin: float, seed: int) -> Change:
+def _across_threads(rows: dict[Key, Any], others: dict[Key, Any]) -> dict[Key, Key]:
+    """Rows of the same name, where each result has one of it: what more threads are worth can be asked as well."""
+    ours, theirs = ({_without_threads(key): key for key in keys} for keys in (rows, others))
+    if len(ours) < len(rows) or len(theirs) < len(others):
+        return {}
+    return {key: theirs[name] for name, key in ours.items() if name in theirs}
+
+
+def _without_threads(key: Key) -> tuple[str, str, float | None]:
+    kind, name, _, megapixels = key
+    return kind, name, megapixels
+
+
+def _change(before: dict[str, Any], after: dict[str, Any], margin: float, seed: int) -> Change:
     first, second = before["latency"]["p50_ms"], after["latency"]["p50_ms"]
     low, high = ratio_interval(before["times_ms"], after["times_ms"], seed=seed)
     ratio = second / max(first, 1e-9)
     # Times are stored thinned and rounded, and p50 is of all of them: the interval is not to leave it out.
     low, high = min(low, ratio), max(high, ratio)
     return Change(
-        kind=key[0],
-        name=key[1],
-        threads=key[2],
-        megapixels=key[3],
+        kind=before["kind"],
+        name=before["name"],
+        threads=before["threads"],
+        threads_after=after["threads"],
+        megapixels=before["megapixels"],
         before_ms=first,
         after_ms=second,
         ratio=ratio,
@@ -179,6 +194,9 @@ def _notes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     if before["parity_ok"] != after["parity_ok"]:
         words = {True: "as stored", False: "not as stored", None: "not checked"}
         notes.append(f"outputs {words[before['parity_ok']]}, now {words[after['parity_ok']]}")
+    if _own_ratio(before, after) is not None:
+        own_ms = [row["cpu_ms_per_run"] for row in (before, after)]
+        notes.append(f"processor time a run, which others change less: {own_ms[0]:.2f} to {own_ms[1]:.2f} ms")
     notes += [f"not to be trusted, {side}: {'; '.join(row['faults'])}" for side, row in _faulty(before, after)]
     return notes
 
@@ -194,12 +212,11 @@ def _faulty(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, di
     return [(side, row) for side, row in (("before", before), ("after", after)) if row["faults"]]
 
 
-def _remarks(before: dict[str, Any], after: dict[str, Any], rows: dict[Key, Any], others: dict[Key, Any]) -> list[str]:
+def _remarks(before: dict[str, Any], after: dict[str, Any], first_alone: set[Key], second_alone: set[Key]) -> list[str]:
     remarks = []
-    for side, here, there in (("first", rows, others), ("second", others, rows)):
-        alone = [_title(key) for key in here if key not in there]
+    for side, alone in (("first", first_alone), ("second", second_alone)):
         if alone:
-            remarks.append(f"in the {side} alone: {', '.join(alone)}")
+            remarks.append(f"in the {side} alone: {', '.join(sorted(map(_title, alone)))}")
     first, second = before["environment"], after["environment"]
     for name in sorted(first["versions"].keys() | second["versions"].keys()):
         versions = first["versions"].get(name), second["versions"].get(name)

@@ -128,7 +128,30 @@ def test_rows_versions_and_machines_that_differ_are_told():
 
 def test_results_without_a_common_row_are_refused():
     with pytest.raises(ResultError, match="row in common"):
-        compare(result(row([1.0])), result(row([1.0], threads=2)))
+        compare(result(row([1.0])), result(row([1.0], name="flowers")))
+
+
+def test_two_numbers_of_threads_are_compared_where_each_result_has_one():
+    """What more threads are worth is a question that people ask."""
+    one, two = row(times(10)), row(times(6, seed=1), threads=2)
+    found = compare(result(one), result(two))
+    (change,) = found.changes
+    assert (change.threads, change.threads_after, change.verdict) == (1, 2, "faster")
+    assert found.remarks == ()
+    with pytest.raises(ResultError, match="row in common"):  # which of the two is meant nobody said
+        compare(result(one), result(two, row(times(5), threads=3)))
+    both = compare(result(one, row(times(6), threads=2)), result(two))
+    assert [(change.threads, change.verdict) for change in both.changes] == [(2, "same")]
+    assert both.remarks == ("in the first alone: graph objects at 1 thread",)
+
+
+def test_on_a_busy_machine_processor_time_is_told():
+    busy = row(times(10), waited_ms_per_run=9.1, cpu_ms_per_run=6.5)
+    (change,) = compare(result(busy), result(row(times(20), waited_ms_per_run=9.1, cpu_ms_per_run=6.51))).changes
+    assert change.verdict == "unclear"
+    assert "processor time a run, which others change less: 6.50 to 6.51 ms" in change.notes
+    (change,) = compare(result(row(times(10))), result(row(times(10)))).changes
+    assert change.notes == ()
 
 
 @pytest.mark.parametrize(
