@@ -1,4 +1,7 @@
-"""Numbers in, the app's picture of a flower out: mobile_app/ui/art. `python -m export.art` draws it anew."""
+"""Numbers in, the app's picture of a flower out: mobile_app/ui/art, and the icons that stores and iPhones want.
+
+`python -m export.art` draws them anew.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from mobile_app.core.files import write_whole
 
-ART = Path(__file__).parents[1] / "mobile_app" / "ui" / "art"
+HERE = Path(__file__).parent
+ART = HERE.parent / "mobile_app" / "ui" / "art"
 SIDE_PX = 460
 ICON_PX = 256
+# Squares without transparency: Apple and Google round the corners themselves, and Apple refuses an alpha channel.
+STORE_ICONS = {HERE / "ios" / "AppIcon.png": 1024, HERE / "store" / "google-play.png": 512}
 GREEN = (27, 83, 64, 255)
 SCALE = 3  # drawn larger by this and averaged down
 CENTRE, RADIUS = (0.70, 0.30), 0.47  # of the side
@@ -31,19 +37,26 @@ def main() -> None:
     """Write the pictures."""
     ART.mkdir(exist_ok=True)
     for name, picture in (("bloom.png", bloom(SIDE_PX)), ("icon.png", icon(ICON_PX))):
-        buffer = io.BytesIO()
-        picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-            buffer, "PNG", optimize=True
-        )
-        write_whole(ART / name, buffer.getvalue(), force=True)
-        print(f"{name} {len(buffer.getvalue()) / 1024:.0f} KB")
+        _write(ART / name, picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE))
+    for path, side_px in STORE_ICONS.items():
+        path.parent.mkdir(exist_ok=True)
+        _write(path, square_icon(side_px))
 
 
-def icon(side_px: int) -> Image.Image:
-    """RGBA: the flower in the middle of a green ground with round corners."""
+def square_icon(side_px: int) -> Image.Image:
+    """RGB: the icon on green up to its corners."""
+    return icon(side_px, corner=0).convert("RGB")
+
+
+def icon(side_px: int, *, corner: float = 0.22) -> Image.Image:
+    """RGBA: the flower in the middle of a green ground.
+
+    Args:
+        corner: radius of its round corners, by the side; 0 for a square.
+    """
     side = side_px * SCALE
     picture = Image.new("RGBA", (side, side))
-    ImageDraw.Draw(picture).rounded_rectangle((0, 0, side - 1, side - 1), radius=side * 0.22, fill=GREEN)
+    ImageDraw.Draw(picture).rounded_rectangle((0, 0, side - 1, side - 1), radius=side * corner, fill=GREEN)
     centre, radius = (side / 2, side / 2), side * 0.40
     for count, length, width, turn, root, tip in RINGS:
         for number in range(count):
@@ -64,6 +77,13 @@ def bloom(side_px: int) -> Image.Image:
             _lay(picture, centre, turn + 360 * number / count, radius * length, width, root, tip, OPACITY)
     _heart(picture, centre, radius * 0.13)
     return picture.resize((side_px, side_px), Image.Resampling.LANCZOS)
+
+
+def _write(path: Path, picture: Image.Image) -> None:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    write_whole(path, buffer.getvalue(), force=True)
+    print(f"{path.name} {len(buffer.getvalue()) / 1024:.0f} KB")
 
 
 def _lay(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import plistlib
 import re
 import shutil
@@ -10,7 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
+from export.art import GREEN, STORE_ICONS
 from export.errors import ExportError
 from export.ios import project
 from export.ios.__main__ import main
@@ -56,6 +59,15 @@ def test_photos_of_other_apps_come_as_copies(root: Path) -> None:
 def test_the_declarations_are_valid_xml() -> None:
     for path in (project.INFO, project.PRIVACY):
         assert ElementTree.fromstring(path.read_bytes()).tag == "plist"
+
+
+@pytest.mark.parametrize(("path", "side_px"), STORE_ICONS.items())
+def test_icons_for_stores_are_square_and_hold_nothing_transparent(path: Path, side_px: int) -> None:
+    with Image.open(path) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (side_px, side_px))
+        corners = {picture.getpixel((x, y)) for x in (0, side_px - 1) for y in (0, side_px - 1)}
+        assert corners == {GREEN[:3]}
+        assert len(picture.getcolors(1 << 21) or []) > 1000  # a flower is on it
 
 
 def test_a_folder_without_a_project_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +135,9 @@ def test_the_project_of_kivy_ios_gets_what_the_app_needs(made_by_kivy_ios: Path,
     copied = [found.objects[found.objects[item].fileRef].path for item in resources.files]
     assert copied.count("PrivacyInfo.xcprivacy") == 1
     assert (made_by_kivy_ios / "PrivacyInfo.xcprivacy").read_bytes() == project.PRIVACY.read_bytes()
+    icons = made_by_kivy_ios / "petalveil" / "Images.xcassets" / "AppIcon.appiconset"
+    (entry,) = json.loads((icons / "Contents.json").read_text(encoding="utf-8"))["images"]
+    assert (entry["size"], (icons / entry["filename"]).read_bytes()) == ("1024x1024", project.ICON.read_bytes())
     info = plistlib.loads((made_by_kivy_ios / "petalveil-Info.plist").read_bytes())
     assert info["CFBundleShortVersionString"] == "1.2.3"
     assert info["CFBundleIdentifier"] == "org.petalveil.petalveil"

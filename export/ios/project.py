@@ -5,6 +5,7 @@ Never built yet: the tests read what is written here with the library that kivy-
 
 from __future__ import annotations
 
+import json
 import plistlib
 import re
 import shutil
@@ -14,7 +15,7 @@ from export.errors import ExportError
 from mobile_app.core.files import write_whole
 
 HERE = Path(__file__).parent
-INFO, PRIVACY = HERE / "Info.plist", HERE / "PrivacyInfo.xcprivacy"
+INFO, PRIVACY, ICON = HERE / "Info.plist", HERE / "PrivacyInfo.xcprivacy", HERE / "AppIcon.png"
 LOWEST_IOS = "16.0"  # Core ML's programs as export/coreml writes them; ONNX Runtime wants 15.1
 LINKED = (  # of Apple's; ONNX Runtime is C++
     "System/Library/Frameworks/CoreML.framework",
@@ -45,7 +46,7 @@ def prepare(folder: Path, *, version: str, onnxruntime: Path) -> list[str]:
         raise ExportError(
             f"{onnxruntime}: expected onnxruntime.xcframework, found none; docs/phones.md says where it is"
         )
-    said = [_declare(folder, version)]
+    said = [_declare(folder, version), _give_icon(folder)]
     shutil.copyfile(PRIVACY, folder / PRIVACY.name)
     project = XcodeProject.load(str(path))
     if _LOADS_ALL not in path.read_text(encoding="utf-8"):
@@ -84,6 +85,18 @@ def _declare(folder: Path, version: str) -> str:
     added = plistlib.loads(INFO.read_bytes()) | {"CFBundleShortVersionString": number, "CFBundleVersion": number}
     write_whole(found[0], plistlib.dumps(before | added), force=True)
     return f"{found[0].name}: {len(added)} entries, version {number}"
+
+
+def _give_icon(folder: Path) -> str:
+    """One picture of 1024 px, of which Xcode 14 and newer make every size; the template has no picture."""
+    found = sorted(folder.glob("*/Images.xcassets/AppIcon.appiconset"))
+    if len(found) != 1:
+        raise ExportError(f"{folder}: expected one set of icons, found {len(found)}; run `toolchain create` again")
+    shutil.copyfile(ICON, found[0] / ICON.name)
+    entry = {"filename": ICON.name, "idiom": "universal", "platform": "ios", "size": "1024x1024"}
+    content = {"images": [entry], "info": {"author": "xcode", "version": 1}}
+    write_whole(found[0] / "Contents.json", json.dumps(content, indent=2).encode(), force=True)
+    return f"{found[0].name}: {ICON.name}"
 
 
 def _add_resource(project, name: str) -> None:  # pyright: ignore[reportMissingParameterType]
