@@ -25,6 +25,7 @@ from export.guards import (
     refuse_train_mode,
 )
 
+_ADAPTIVE_POOLING = torch.ops.aten.adaptive_avg_pool2d.default
 OPSET = 18  # the first one that torch.onnx writes; every runtime of the last years reads it
 
 
@@ -49,9 +50,11 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
         refuse_train_calls(program)
         refuse_broken_scales(program)
         refuse_frozen(program)
+        if any(node.target == _ADAPTIVE_POOLING for node in program.graph.nodes):  # it takes as long as all the rest
+            program = program.run_decompositions({_ADAPTIVE_POOLING: _adaptive_average_pool})
         try:
             translated = torch.onnx.export(
-                program.run_decompositions({torch.ops.aten.adaptive_avg_pool2d.default: _adaptive_average_pool}),
+                program,
                 dynamo=True,
                 input_names=list(inputs),
                 output_names=list(outputs),

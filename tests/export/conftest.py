@@ -10,6 +10,7 @@ import onnx_ir as ir
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.export import decomp_utils, exported_program
 from torch.onnx._internal.exporter import _registration
 
 from export.storage import save_graph
@@ -54,9 +55,16 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _translations_read_once() -> Iterator[None]:
-    """torch.onnx reads its whole library of translations at every export, which is half the time of a small one."""
-    original = _registration.ONNXRegistry.from_torchlib
+def _libraries_read_once() -> Iterator[None]:
+    """torch reads its whole library of translations, and of operators, at every export: most of a small one's time.
+
+    Both are the same every time; that of operators is said never to be changed by who reads it.
+    """
+    translations = _registration.ONNXRegistry.from_torchlib
+    operators = getattr(exported_program, "_collect_all_valid_cia_ops", None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_registration.ONNXRegistry, "from_torchlib", staticmethod(functools.cache(original)))
+        patch.setattr(_registration.ONNXRegistry, "from_torchlib", staticmethod(functools.cache(translations)))
+        if operators is not None:  # a later torch may do without
+            for module in (exported_program, decomp_utils):
+                patch.setattr(module, "_collect_all_valid_cia_ops", functools.cache(operators), raising=False)
         yield
