@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from export.kinds import KINDS
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("--precisions", nargs="+", metavar="NAME", help="default: all; a wrong one lists them")
     comparing.add_argument("--calibration", type=Path, metavar="FOLDER", help="photos for int8 (default: samples)")
     comparing.add_argument("--labelled", type=Path, metavar="FOLDER", help="photos with labels.csv")
-    comparing.add_argument("--flowers", type=Path, metavar="CHECKPOINT.pt", help="the trained flower classifier")
+    _add_checkpoints(comparing)
     comparing.add_argument("--flower-calibration", type=Path, metavar="FOLDER", help="photos of flowers, for int8")
     comparing.add_argument("--shared", type=Path, default=Path("../shared"), metavar="FOLDER", help="with judges/")
     comparing.add_argument("--photos", type=int, default=200, help="for classifiers (default 200)")
@@ -125,16 +127,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=["float32", "float16", "int8", "6bit"],
         help="int8 and 6bit are of stored weights (default: float16)",
     )
-    for kind, what in (
-        ("flowers", "the trained flower classifier"),
-        ("generator", "what `python -m training generator` made"),
-        ("commodel", "what `python -m training compression` made, of a single setting"),
-        ("sensing", "what `python -m training sensing-photos` made"),
-        ("shield", "what `python -m training comdefend --net phone` made"),
-    ):
-        coreml.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{what} (default: without)")
+    _add_checkpoints(coreml)
     coreml.set_defaults(run=_coreml)
     return parser
+
+
+def _add_checkpoints(command: argparse.ArgumentParser) -> None:
+    """Options whose graphs are there when they are given; `export.graphs.Checkpoints` has a field for each."""
+    for kind, what in KINDS.items():
+        command.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{what} (default: without)")
 
 
 def _gradient(options: argparse.Namespace) -> int:
@@ -192,16 +193,13 @@ def _check(options: argparse.Namespace) -> int:
 
 def _coreml(options: argparse.Namespace) -> int:
     from export.coreml.job import CoremlJob, write_coreml
+    from export.graphs import Checkpoints
 
     job = CoremlJob(
         out=options.out,
         graphs=tuple(options.graphs),
         precisions=tuple(options.precision),
-        flowers=options.flowers,
-        generator=options.generator,
-        commodel=options.commodel,
-        sensing=options.sensing,
-        shield=options.shield,
+        checkpoints=Checkpoints(**{kind: getattr(options, kind) for kind in KINDS}),
     )
     for line in write_coreml(job):
         print(line, flush=True)

@@ -24,7 +24,7 @@ def correct_biases(path: Path, out: Path, images: Sequence[np.ndarray], *, keep:
     """Write the graph at `path` to `out`, with other biases.
 
     Args:
-        images: (1, 3, S, S) each, of the input `image`.
+        images: (1, C, H, W) each, of the graph's first input.
         keep: names of convolutions whose weights will not be rounded.
         levels: the weights of an output channel will be rounded to -levels .. levels times largest / levels.
     """
@@ -77,9 +77,10 @@ def _channel_means(path: Path, names: Sequence[str], images: Sequence[np.ndarray
     with tempfile.TemporaryDirectory() as folder:
         save_graph(watched, Path(folder) / "watched.onnx")
         graph = load_graph(Path(folder) / "watched.onnx")
+        given = watched.graph.inputs[0].name or ""
         sums = dict.fromkeys(names, np.float64(0))
         for image in images:
-            found = {"image": image, **graph.run({"image": image})}
+            found = {given: image, **graph.run({given: image})}
             sums = {name: total + found[name].mean((0, 2, 3), dtype=np.float64) for name, total in sums.items()}
     return {name: np.asarray(total / len(images)) for name, total in sums.items()}
 

@@ -27,8 +27,8 @@ from PIL import Image
 
 import mobile_app
 from export.card import model_card
-from export.checkpoints import sensing_graphs, sha256_of, shield_graphs
-from export.contract import SHIPPED, GraphSpec, flower_specs, generator_spec
+from export.checkpoints import flower_graphs, generator_graph, sensing_graphs, sha256_of, shield_graphs
+from export.contract import SHIPPED, GraphSpec
 from export.errors import ExportError
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
@@ -38,8 +38,7 @@ from mobile_app.core.files import write_whole
 from mobile_app.core.runtime import load_graph
 from mobile_app.core.selftest import reference_inputs
 from mobile_app.core.species import load_species, named
-from training.models.checkpoint import load_checkpoint
-from training.models.generator import CloakGenerator, Universal
+from training.models.generator import Universal
 from training.recipes.one_pass import load_one_pass
 from training.torchvision_shim import ensure_torchvision
 
@@ -79,11 +78,11 @@ def make_bundle(
     if (flowers is None) != (calibration is None):
         raise ExportError("--flowers and --calibration: expected both or neither; the int8 graph needs real photos")
     if flowers is not None and calibration is not None:
-        checkpoint = load_checkpoint(flowers)
-        specs += flower_specs(checkpoint, sha256=sha256_of(flowers))
-        photos = read_photos(calibration, size_px=checkpoint.size_px, crop=checkpoint.crop)
+        found = flower_graphs(flowers)
+        specs += found
+        photos = read_photos(calibration, size_px=found[0].size_px, crop=found[0].crop)
     if generator is not None:
-        specs.append(_generator_spec(generator))
+        specs.append(generator_graph(generator))
     if sensing is not None:
         specs += sensing_graphs(sensing)
     if shield is not None:
@@ -185,13 +184,6 @@ def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[st
             "trained_on": dict(spec.trained_on),
         }
     return entry
-
-
-def _generator_spec(path: Path) -> GraphSpec:
-    network, facts = load_one_pass(path)
-    if not isinstance(network, CloakGenerator):
-        raise ExportError(f"{path}: expected a generator, found a universal perturbation; name it with --universal")
-    return generator_spec(network, facts, sha256=sha256_of(path))
 
 
 def _pattern_png(path: Path) -> bytes:

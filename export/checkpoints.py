@@ -5,10 +5,51 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from export.contract import GraphSpec, sensing_specs, shield_specs
+from export.contract import (
+    GraphSpec,
+    commodel_specs,
+    flower_specs,
+    generator_spec,
+    sensing_specs,
+    shield_specs,
+)
 from export.errors import ExportError
+from training.models.checkpoint import load_checkpoint
 from training.models.comdefend import load_comdefend
+from training.models.commodel import load_commodel
+from training.models.generator import CloakGenerator
 from training.models.sensing_photo import load_sensing
+from training.recipes.one_pass import load_one_pass
+
+
+def flower_graphs(path: Path) -> tuple[GraphSpec, ...]:
+    """The flower network's graphs. Raises: TrainingError if the file holds something else."""
+    return flower_specs(load_checkpoint(path), sha256=sha256_of(path))
+
+
+def generator_graph(path: Path) -> GraphSpec:
+    """The graph that writes a cloak in one pass.
+
+    Raises: TrainingError if the file holds something else, ExportError for a universal perturbation.
+    """
+    network, facts = load_one_pass(path)
+    if not isinstance(network, CloakGenerator):
+        raise ExportError(
+            f"{path}: expected a generator, found a universal perturbation, which is a picture and no graph; name it "
+            "with `python -m export bundle --universal`"
+        )
+    return generator_spec(network, facts, sha256=sha256_of(path))
+
+
+def commodel_graphs(path: Path) -> tuple[GraphSpec, ...]:
+    """The stand-in for a codec, and the gradient of a classifier that looks through it.
+
+    Raises: TrainingError if the file holds something else, ExportError for a model of several settings.
+    """
+    model, facts = load_commodel(path)
+    if model.config.condition_values:
+        raise ExportError(f"{path}: expected a compression model of a single setting, found one that takes a condition")
+    return commodel_specs(model, facts, sha256=sha256_of(path))
 
 
 def sensing_graphs(path: Path) -> tuple[GraphSpec, ...]:

@@ -23,6 +23,7 @@ from training.models.sensing_photo import SensingCodec
 
 COMMAND = "python -m export bundle"
 GENERATOR_COMMAND = f"{COMMAND} --generator MODEL.pt"
+COMMODEL_COMMAND = "python -m export compare --commodel MODEL.pt"
 SENSING_COMMAND = f"{COMMAND} --sensing MODEL.pt"
 SHIELD_COMMAND = f"{COMMAND} --shield MODEL.pt"
 LOWEST_COSINE_INT8 = 0.8  # of a classifier's logits; what counts beside it is `lowest_agreement`
@@ -34,7 +35,7 @@ class GraphSpec:
     """A graph of the bundle and what it has to live up to."""
 
     name: str
-    task: str  # "classify", "gradient" or "generate"
+    task: str  # "classify", "gradient", "generate", "compress", "measure", "reconstruct" or "shield"
     network: str  # a name of training.models.registry
     size_px: int
     source: str
@@ -44,6 +45,7 @@ class GraphSpec:
     one_pass: nn.Module | None = field(default=None, repr=False, compare=False)  # trained: a generator, a codec's part
     input: str = "image"
     before: nn.Module | None = field(default=None, repr=False, compare=False)  # makes its input of an image
+    after: nn.Module | None = field(default=None, repr=False, compare=False)  # makes a picture of its output
     objective: str | None = None  # a class of training.objectives, for a gradient graph
     outputs: tuple[str, ...] = ("logits",)  # of a classifier
     labels: str | None = None
@@ -83,8 +85,9 @@ class GraphSpec:
         Raises: ExportError if the checkpoint is of a network that has no class activation maps.
         """
         if self.one_pass is not None:
-            return self.one_pass, self.one_pass
-        network = build_network(self.network) if self.checkpoint is None else build(self.checkpoint)
+            network = self.one_pass
+        else:
+            network = build_network(self.network) if self.checkpoint is None else build(self.checkpoint)
         if self.objective is not None:
             return network, getattr(objectives, self.objective)(network).eval()
         if "evidence" not in self.outputs:
@@ -215,6 +218,46 @@ def generator_spec(generator: nn.Module, facts: Mapping[str, Any], *, sha256: st
     )
 
 
+def commodel_specs(model: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> tuple[GraphSpec, GraphSpec]:
+    """The stand-in for a codec, and the gradient of EfficientNet-Lite0 looking through it. Neither is in the bundle.
+
+    Args:
+        model: a ComModel of a single setting in eval mode.
+        facts: of its run, as training.recipes.compression keeps them.
+        sha256: of its checkpoint's file, for the record.
+    """
+    common: dict[str, Any] = {
+        "size_px": 224,
+        "licence": "Apache-2.0",
+        "command": COMMODEL_COMMAND,
+        "trained_on": {**facts, "checkpoint sha256": sha256},
+    }
+    seen_through = nn.Sequential(copy.deepcopy(model), build_network("efficientnet_lite0")).eval()
+    return (
+        GraphSpec(
+            name="commodel",
+            task="compress",
+            network="commodel",
+            one_pass=model,
+            outputs=("compressed",),
+            source="petalveil's own: a network that does to a photo what a codec does",
+            lowest_cosine_shipped=0.999,
+            **common,
+        ),
+        GraphSpec(
+            name="commodel.gradient",
+            task="gradient",
+            network="efficientnet_lite0 through commodel",
+            one_pass=seen_through,
+            objective="AwayFromLabel",
+            source="EfficientNet-Lite0, ImageNet weights, behind petalveil's own network that does what a codec does",
+            # Exact masks: smooth ones would blur the curves by which the stand-in rounds. See flowers.gradient.
+            lowest_cosine_shipped=0.9,
+            **common,
+        ),
+    )
+
+
 def sensing_specs(codec: SensingCodec, facts: Mapping[str, Any], *, sha256: str = "") -> tuple[GraphSpec, GraphSpec]:
     """The two graphs of compressed sensing, photo to measurements and back, each for one tile.
 
@@ -235,7 +278,14 @@ def sensing_specs(codec: SensingCodec, facts: Mapping[str, Any], *, sha256: str 
         "lowest_cosine_shipped": 0.999,
     }
     return (
-        GraphSpec(name=ENCODER, task="measure", one_pass=codec.encoder, outputs=("measurements",), **common),
+        GraphSpec(
+            name=ENCODER,
+            task="measure",
+            one_pass=codec.encoder,
+            after=codec.decoder,
+            outputs=("measurements",),
+            **common,
+        ),
         GraphSpec(
             name=DECODER,
             task="reconstruct",

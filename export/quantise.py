@@ -59,6 +59,19 @@ FLOAT_REASONS = {
         "moves numbers and computes none",
     ),
 }
+# The same of a graph that makes a picture, or what a picture is made of.
+_LAST = "makes the picture: 8 bits would be the resolution of the answer itself"
+PICTURE_REASONS = {
+    **dict.fromkeys(("Add", "Clip", "Conv", "ConvTranspose", "ReduceSum", "Relu", "Sigmoid", "Tanh"), _LAST),
+    **dict.fromkeys(("Div", "Mul", "Sub"), "scales or shifts: one operation a number"),
+    **dict.fromkeys(
+        ("AveragePool", "Gemm", "ReduceMean", "Resize"), "averages, or one number a channel: hardly any work"
+    ),
+    **dict.fromkeys(("Cast", "Greater"), "makes the bits of the code"),
+    "DepthToSpace": "moves numbers and computes none",
+}
+# Before a classifier there may be a network that does what a codec does.
+_STAND_IN = {name: PICTURE_REASONS[name] for name in ("ConvTranspose", "ReduceSum")}
 _MADE_KERNEL = "Conv: its kernel is a view that another operator makes, not a constant to be rounded"
 
 
@@ -73,11 +86,11 @@ class Quantised:
 
 
 def quantise(path: Path, images: Sequence[np.ndarray]) -> Quantised:
-    """Quantise a graph with the input `image`; whatever comes after the head's input, the last activation, stays float.
+    """Quantise a graph of one input; whatever comes after the head's input, the last activation, stays float.
 
     Args:
         path: .onnx file with float32 weights inside.
-        images: (1, 3, S, S) float32 in [0, 1], as the phone would give them to the graph.
+        images: (1, 3, S, S) float32 in [0, 1], as the phone would give them to the graph; of a decoder, its codes.
     Raises: ExportError for fewer than eight images, or an operator of which it is not known whether it may stay float.
     """
     if len(images) < FEWEST_PHOTOS:
@@ -90,7 +103,7 @@ def quantise(path: Path, images: Sequence[np.ndarray]) -> Quantised:
         quantize_static(
             str(corrected),
             str(out),
-            _Reader(images),
+            _Reader(nodes.inputs[0].name or "", images),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
             nodes_to_exclude=list(kept),
@@ -108,24 +121,26 @@ def quantise(path: Path, images: Sequence[np.ndarray]) -> Quantised:
 
 
 class _Reader(CalibrationDataReader):
-    def __init__(self, images: Sequence[np.ndarray]) -> None:
-        self._images = iter(images)
+    def __init__(self, name: str, images: Sequence[np.ndarray]) -> None:
+        self._name, self._images = name, iter(images)
 
     def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         image = next(self._images, None)
-        return None if image is None else {"image": image}
+        return None if image is None else {self._name: image}
 
 
 def _in_float(graph: ir.Graph) -> dict[str, str]:
     """Nodes that stay float, with the reason of each: all but QUANTISED, and all that comes after the body."""
     end = _end_of_body(graph)
+    classifies = "logits" in {value.name for value in graph.outputs}
+    reasons = FLOAT_REASONS | (_STAND_IN if classifies else PICTURE_REASONS)
     kept = {}
     for index, node in enumerate(graph):
         if node.op_type in QUANTISED and index <= end:
             if node.op_type == "Conv" and not _is_constant(node.inputs[1]):
                 kept[node.name or ""] = _MADE_KERNEL
             continue
-        reason = FLOAT_REASONS.get(node.op_type)
+        reason = reasons.get(node.op_type)
         if reason is None:
             raise ExportError(
                 f"{node.op_type} ({node.name}): no rule says whether it is quantised; add it to export/quantise.py"

@@ -97,11 +97,15 @@ def parity_inputs(spec: GraphSpec, photos: Photos) -> Iterator[dict[str, np.ndar
     if spec.task == "classify":  # the photos are read at the size of the flower network; others may have another
         images += [image for image in photos.held_out if image.shape[-1] == spec.size_px][:_CHECKED_IN_FLOAT64]
     for label, image in enumerate(images):
-        if spec.before is not None:
-            with torch.no_grad():
-                yield {spec.input: spec.before.float()(torch.from_numpy(image)).numpy()}
-        else:
-            yield {"image": image, **({"label": np.array([label * 97 % spec.classes])} if spec.objective else {})}
+        yield inputs_of(spec, image, label * 97 % spec.classes)
+
+
+def inputs_of(spec: GraphSpec, image: np.ndarray, label: int = 0) -> dict[str, np.ndarray]:
+    """What the graph of a spec is given for an image, (1, 3, S, S), and a class where it takes one."""
+    if spec.before is not None:
+        with torch.no_grad():
+            return {spec.input: spec.before(torch.from_numpy(image)).numpy()}
+    return {spec.input: image, **({"label": np.array([label])} if spec.objective else {})}
 
 
 def torch_reference(spec: GraphSpec) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -126,7 +130,7 @@ def export_spec(spec: GraphSpec) -> ir.Model:
     image = torch.from_numpy(reference_image(spec.size_px))
     if spec.before is not None:
         with torch.no_grad():
-            image = spec.before.float()(image)
+            image = spec.before(image)
     if spec.objective is not None:
         return export_gradient(module, {"image": image, "label": torch.tensor([0])}, smooth=spec.smooth)
     model = to_onnx(module, {spec.input: image}, spec.outputs)

@@ -1,4 +1,7 @@
-"""Whole cloaks, made by the engine of the phone with all its graphs in one precision, and judged by other networks."""
+"""Whole cloaks, made with graphs of one precision, and judged by other networks.
+
+The engine of the phone follows all its graphs; any other graph that can make a cloak makes one by itself.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from training.evaluate.success import Answer, count_success
 
 UNSEEN = ("lite2", "darknet_tiny", "mobilenet_v1_tflite")  # none of them is a surrogate of the engine
 SHIPPED_SET = "as it ships"
+ENGINE_FOLLOWED = "gradient"  # the engine of GraphSpec whose graphs take turns
 _WHOLE = 1.0  # share of a photo's short side that judges see
 
 
@@ -37,37 +41,58 @@ class CloakJob:
     config: StepConfig = field(default_factory=lambda: MEDIUM)
 
 
+def engines(specs: Sequence[GraphSpec]) -> dict[str, list[GraphSpec]]:
+    """Name -> the graphs that make a cloak together: the phone's engine, and each graph that makes one by itself."""
+    followed = [spec for spec in specs if spec.engine == ENGINE_FOLLOWED]
+    alone = [spec for spec in specs if spec.engine != ENGINE_FOLLOWED and _makes_cloaks(spec)]
+    return {**({ENGINE: followed} if followed else {}), **{spec.name: [spec] for spec in alone}}
+
+
 def cloak_rows(
     rows: Sequence[Row], specs: Sequence[GraphSpec], job: CloakJob, cells: Cells, report: Callable[[str], None]
 ) -> list[Row]:
-    """The rows, those of the engine's graphs with how often judges were fooled; and one row of the set that ships.
+    """The rows, those of graphs that make cloaks with how often judges were fooled; and one of the set that ships.
 
     Args:
-        specs: of the graphs that the engine follows, in their order.
         report: is told of judges that cannot be had.
     """
-    found = {(row.graph, row.precision): row for row in rows}
-    sets: dict[str, list[Row]] = {}
-    for precision in dict.fromkeys(row.precision for row in rows):
-        sets[precision] = [found[spec.name, precision] for spec in specs if (spec.name, precision) in found]
-    sets[SHIPPED_SET] = [found[key] for spec in specs if (key := (spec.name, spec.precision)) in found]
-    if not specs:
+    made = engines(specs)
+    if not made:
         return list(rows)
     judges, attacked = _judges(job, report)
-    cloaks: dict[str, dict[str, Any]] = {}
-    for title, members in sets.items():
-        if len(members) == len(specs) and all(row.variant is not None for row in members):
-            cloaks[title] = _success(members, judges, attacked, job, cells)
-    names = {spec.name for spec in specs}
-    extended = [replace(row, cloaks=cloaks.get(row.precision, {})) if row.graph in names else row for row in rows]
-    if SHIPPED_SET in cloaks:
-        extended.append(_set_row(cloaks[SHIPPED_SET], [row.precision for row in sets[SHIPPED_SET]]))
+    found = {(row.graph, row.precision): row for row in rows}
+    cloaks: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, followed in made.items():
+        sets = {
+            precision: [found[spec.name, precision] for spec in followed if (spec.name, precision) in found]
+            for precision in dict.fromkeys(row.precision for row in rows)
+        }
+        if name == ENGINE:
+            shipped = [found[key] for spec in followed if (key := (spec.name, spec.precision)) in found]
+            sets[SHIPPED_SET] = shipped
+        for title, members in sets.items():
+            if len(members) == len(followed) and all(row.variant is not None for row in members):
+                cloaks[name, title] = _success(members, judges, attacked, job, cells)
+    engine_of = {spec.name: name for name, followed in made.items() for spec in followed}
+    extended = [
+        replace(row, engine=(name := engine_of.get(row.graph, "")), cloaks=cloaks.get((name, row.precision), {}))
+        for row in rows
+    ]
+    if (ENGINE, SHIPPED_SET) in cloaks:
+        precisions = [spec.precision for spec in made[ENGINE]]
+        extended.append(_set_row(cloaks[ENGINE, SHIPPED_SET], precisions))
     return extended
+
+
+def _makes_cloaks(spec: GraphSpec) -> bool:
+    """Of what judges know: the classes of ImageNet."""
+    return spec.task == "generate" or (spec.task == "gradient" and spec.checkpoint is None)
 
 
 def _set_row(cloaks: dict[str, Any], precisions: Sequence[str]) -> Row:
     return Row(
         graph=ENGINE,
+        engine=ENGINE,
         task="gradient",
         precision=SHIPPED_SET,
         ships_now=True,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.graphs import Checkpoints
 from export.precisions.variants import PRECISIONS
 
 
@@ -17,7 +18,7 @@ class CompareConfig:
     precisions: tuple[str, ...] = PRECISIONS
     calibration: Path | None = None  # photos for int8; None takes the sample pictures of scikit-image
     labelled: Path | None = None  # photos with labels.csv
-    flowers: Path | None = None  # checkpoint of the flower network; without it its graphs are left out
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     flower_calibration: Path | None = None  # photos of flowers
     shared: Path = Path("../shared")  # where judges are
     calibration_photos: int = 64
@@ -32,6 +33,6 @@ class CompareConfig:
                 raise ValueError(f"precisions: expected some of {', '.join(PRECISIONS)}, got {name!r}")
         if "float32" not in self.precisions:
             raise ValueError("precisions: expected float32 among them, which the others are compared with")
-        for field, least in (("calibration_photos", 8), ("photos", 1), ("cloaks", 0), ("rounds", 3)):
-            if not getattr(self, field) >= least:
-                raise ValueError(f"{field}: expected {least} or more, got {getattr(self, field)}")
+        for name, least in (("calibration_photos", 8), ("photos", 1), ("cloaks", 0), ("rounds", 3)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name}: expected {least} or more, got {getattr(self, name)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ from export.compare.cells import Cells, sha256_of
 from export.compare.config import CompareConfig
 from export.compare.measure import accuracy, answers, exact_outputs, interleaved_ms, outputs_compared, parity
 from export.compare.photos import LabelledPhoto, calibration_images
+from export.compare.quality import PICTURE_TASKS, Pictures, made_pictures, quality
 from export.compare.table import Row
 from export.contract import GraphSpec
 from export.errors import ExportError
 from export.precisions.variants import Variant, write_variant
-from export.shipped import Photos, export_spec, parity_inputs
+from export.shipped import Photos, export_spec, inputs_of, parity_inputs
 from export.storage import save_graph
 from mobile_app.core.errors import GraphError
 from mobile_app.core.preprocess import to_network_input
 from mobile_app.core.runtime import Graph, load_graph
+from training.evaluate.judges import SHIPPED, Judge, open_judges
 
 _PARITY_PHOTOS = 6
 _RUNTIME_PREFIX = "Status Message: "  # what stands before it in ONNX Runtime's errors names a node and no cause
@@ -36,8 +38,16 @@ def graph_path(folder: Path, name: str, precision: str) -> Path:
 class GraphJob:
     """All that is measured of one graph by itself."""
 
-    def __init__(self, spec: GraphSpec, config: CompareConfig, cells: Cells, labelled: Sequence[LabelledPhoto]) -> None:
-        self.spec, self.config, self.cells = spec, config, cells
+    def __init__(
+        self,
+        spec: GraphSpec,
+        config: CompareConfig,
+        cells: Cells,
+        labelled: Sequence[LabelledPhoto],
+        ships_now: Collection[str] = (),
+    ) -> None:
+        """Args: ships_now: the precisions in which the bundle has it."""
+        self.spec, self.config, self.cells, self.ships_now = spec, config, cells, ships_now
         self.labelled = labelled[: config.photos] if spec.classes == 1000 else []
         self.folder = config.out / "graphs"
 
@@ -84,7 +94,7 @@ class GraphJob:
             graph=self.spec.name,
             task=self.spec.task,
             precision=precision,
-            ships_now=precision in _shipped_in(self.spec),
+            ships_now=precision in self.ships_now,
             variant=Variant(**made["variant"]) if "variant" in made else None,
             lowest_cosine=self.spec.lowest_cosine_in(precision),
             lowest_agreement=self.spec.lowest_agreement,
@@ -98,6 +108,9 @@ class GraphJob:
             key = [*key, self._photo_key(self.config.photos), str(self._calibration_folder)]
             right = self.cells.get("accuracy", key, lambda: self._accuracy(precision))
             row = replace(row, accuracy=right)
+        elif self.spec.task in PICTURE_TASKS:
+            key = [*key, self._photo_key(self.config.photos), str(self._calibration_folder)]
+            row = replace(row, quality=self.cells.get("quality", key, lambda: self._quality(precision)))
         return replace(row, parity=found)
 
     def _parity(self, precision: str) -> dict[str, Any]:
@@ -109,6 +122,12 @@ class GraphJob:
     def _accuracy(self, precision: str) -> dict[str, Any]:
         images, labels = self._photos
         return accuracy(answers(self._load(precision), images), self._float_answers, labels)
+
+    def _quality(self, precision: str) -> dict[str, Any]:
+        images, labels = self._photos
+        found = made_pictures(self.spec, self._load(precision), images)
+        given = Pictures(images=images, labels=labels, judge=self._judge if labels is not None else None)
+        return quality(self.spec, found, self._float_pictures, given)
 
     def _latency(self, precisions: Sequence[str]) -> dict[str, Any]:
         shas = [sha256_of(graph_path(self.folder, self.spec.name, name)) for name in precisions]
@@ -128,12 +147,9 @@ class GraphJob:
         inputs = [dict(arrays) for arrays in parity_inputs(self.spec, plain)]
         for photo in self.labelled[:photos]:
             image = to_network_input(photo.rgb_hwc, self.spec.size_px, self.spec.crop)
-            inputs.append({"image": image, **({"label": np.array([photo.label])} if self.spec.objective else {})})
+            inputs.append(inputs_of(self.spec, image, photo.label))
         if not self.labelled and self._calibration_folder is not None:
-            inputs += [
-                {"image": image, **({"label": np.array([0])} if self.spec.objective else {})}
-                for image in self._kept_back[:photos]
-            ]
+            inputs += [inputs_of(self.spec, image) for image in self._kept_back[:photos]]
         return inputs
 
     def _photo_key(self, photos: int) -> list[str]:
@@ -153,7 +169,9 @@ class GraphJob:
 
     @property
     def _calibration(self) -> list[np.ndarray]:
-        return [image for index, image in enumerate(self._all_calibration) if index % 4]
+        """As the graph's own input: a decoder is calibrated on what its encoder measures."""
+        kept = [image for index, image in enumerate(self._all_calibration) if index % 4]
+        return [inputs_of(self.spec, image)[self.spec.input] for image in kept]
 
     @property
     def _kept_back(self) -> list[np.ndarray]:
@@ -175,7 +193,10 @@ class GraphJob:
     def _float_answers(self) -> np.ndarray:
         return answers(self._load("float32"), self._photos[0])
 
+    @functools.cached_property
+    def _float_pictures(self) -> list[np.ndarray]:
+        return made_pictures(self.spec, self._load("float32"), self._photos[0])
 
-def _shipped_in(spec: GraphSpec) -> tuple[str, ...]:
-    """Flowers ship in two precisions, the second under a name of its own."""
-    return (spec.precision, "int8") if spec.name == "flowers" else (spec.precision,)
+    @functools.cached_property
+    def _judge(self) -> Judge:
+        return open_judges([SHIPPED], self.config.shared)[0][0]

@@ -15,7 +15,7 @@ from export.fidelity import SMALLEST_DEVIATION
 from export.parity import agreement, cosine, relative_error
 from export.shipped import torch_reference
 from mobile_app.core.cloak import cloak
-from mobile_app.core.engines import GradientEngine
+from mobile_app.core.engines import GeneratorEngine, GradientEngine
 from mobile_app.core.photo import Photo
 from mobile_app.core.posting import recompress
 from mobile_app.core.runtime import Graph
@@ -121,8 +121,9 @@ def interleaved_ms(
 
 
 def cloaked(graphs: Sequence[Graph], rgb_hwc: np.ndarray, config: StepConfig) -> np.ndarray:
-    """(H, W, 3): a photo cloaked by the engine of the phone, with these graphs in turn."""
-    return cloak(Photo(rgb_hwc=rgb_hwc), GradientEngine(graphs), config).photo.rgb_hwc
+    """(H, W, 3): a photo cloaked by the engine of the phone: gradients in turn, or a generator."""
+    engine = GradientEngine(graphs) if "grad" in graphs[0].outputs else GeneratorEngine(graphs[0])
+    return cloak(Photo(rgb_hwc=rgb_hwc), engine, config).photo.rgb_hwc
 
 
 def posted(rgb_hwc: np.ndarray) -> np.ndarray:

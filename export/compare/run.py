@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from export.compare.cells import Cells, sha256_of
-from export.compare.cloaks import CloakJob, cloak_rows
+from export.compare.cells import Cells
+from export.compare.cloaks import CloakJob, cloak_rows, engines
 from export.compare.config import CompareConfig
 from export.compare.graph import GraphJob
 from export.compare.photos import labelled_photos
+from export.compare.quality import PICTURE_TASKS
 from export.compare.table import Row, as_csv, as_markdown, with_verdicts
-from export.contract import SHIPPED, GraphSpec, flower_specs
-from export.errors import ExportError
+from export.contract import GraphSpec
+from export.graphs import graphs
+from mobile_app.core.bundle import load_bundle
 from mobile_app.core.files import write_whole
-from training.models.checkpoint import load_checkpoint
 from training.progress import counting
 
 
@@ -33,42 +34,40 @@ def compare_precisions(config: CompareConfig, *, facts: Mapping[str, str], repor
         report: is told what was left out and why, a line each.
     Raises: ExportError for an unknown graph or folder without photos, PhotoError for a photo that cannot be read.
     """
-    specs = _specs(config, report)
+    specs = graphs(config.checkpoints, config.graphs)
+    if not config.graphs:
+        for kind in config.checkpoints.absent():
+            report(f"{kind}: left out; name what was trained with --{kind}")
+    shipped = _shipped()
     (config.out / "graphs").mkdir(parents=True, exist_ok=True)
     labelled = labelled_photos(config.labelled, most=max(config.photos, config.cloaks), seed=config.seed)
     with counting(_cells_expected(specs, config), "compare") as advance:
         cells = Cells(config.out / "cells", lambda _kind: advance(1))
         rows: list[Row] = []
         for spec in specs:
-            rows += GraphJob(spec, config, cells, labelled).rows()
+            rows += GraphJob(spec, config, cells, labelled, shipped.get(spec.name, ())).rows()
         if labelled and config.cloaks:
             job = CloakJob(folder=config.out / "graphs", photos=labelled[: config.cloaks], shared=config.shared)
-            rows = cloak_rows(rows, [spec for spec in specs if spec.engine == "gradient"], job, cells, report)
+            rows = cloak_rows(rows, specs, job, cells, report)
     rows = with_verdicts(rows)
     _write_tables(config.out, rows, facts)
     return rows
 
 
-def _specs(config: CompareConfig, report: Callable[[str], None]) -> list[GraphSpec]:
-    """One spec a graph: one that ships in two precisions counts once."""
-    specs = list(SHIPPED)
-    if config.flowers is not None:
-        flowers = flower_specs(load_checkpoint(config.flowers), sha256=sha256_of(config.flowers))
-        specs += [spec for spec in flowers if spec.precision != "int8"]
-    elif not config.graphs:
-        report("flowers, flowers.gradient: left out; name the trained network with --flowers CHECKPOINT.pt")
-    names = [spec.name for spec in specs]
-    for name in config.graphs:
-        if name not in names:
-            raise ExportError(f"--graphs: expected some of {', '.join(names)}, got {name!r}")
-    return [spec for spec in specs if not config.graphs or spec.name in config.graphs]
+def _shipped() -> dict[str, list[str]]:
+    """Graph -> the precisions in which the bundle has it. Flowers ship in two, the second under a name of its own."""
+    found: dict[str, list[str]] = {}
+    for entry in load_bundle().graphs.values():
+        found.setdefault(entry.name.removesuffix(".int8"), []).append(entry.precision)
+    return found
 
 
 def _cells_expected(specs: Sequence[GraphSpec], config: CompareConfig) -> int:
     """About how many, for the bar: a precision that fails has fewer."""
     precisions = len(config.precisions)
-    alone = sum(2 + precisions * (3 if spec.task == "classify" else 2) for spec in specs)
-    return alone + 2 * (precisions + 1) * config.cloaks * (config.labelled is not None)
+    judged = ("classify", *PICTURE_TASKS)
+    alone = sum(2 + precisions * (3 if spec.task in judged else 2) for spec in specs)
+    return alone + 2 * (precisions + 1) * config.cloaks * len(engines(specs)) * (config.labelled is not None)
 
 
 def _write_tables(out: Path, rows: Sequence[Row], facts: Mapping[str, str]) -> None:

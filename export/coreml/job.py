@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx_ir as ir
@@ -18,11 +18,11 @@ import onnx_ir as ir
 import mobile_app
 from export.contract import GraphSpec
 from export.coreml.convert import PRECISIONS, SUFFIX, compress, convert_float, save
-from export.coreml.graphs import specs
 from export.coreml.parity import Measured, measure, reference
 from export.coreml.table import TABLE, Entry, write_tables
 from export.coreml.tools import coremltools
 from export.errors import ExportError
+from export.graphs import Checkpoints, graphs
 from export.shipped import export_spec
 
 
@@ -33,11 +33,7 @@ class CoremlJob:
     out: Path
     graphs: tuple[str, ...] = ()  # names; all that there are if none is given
     precisions: tuple[str, ...] = ("float16",)
-    flowers: Path | None = None
-    generator: Path | None = None
-    commodel: Path | None = None
-    sensing: Path | None = None
-    shield: Path | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.precisions if name not in PRECISIONS]
@@ -54,14 +50,7 @@ def write_coreml(job: CoremlJob) -> Iterator[str]:
         a package was left out because its parity row fails.
     """
     coremltools()
-    wanted = specs(
-        flowers=job.flowers,
-        generator=job.generator,
-        commodel=job.commodel,
-        sensing=job.sensing,
-        shield=job.shield,
-        names=job.graphs,
-    )
+    wanted = graphs(job.checkpoints, job.graphs)
     job.out.parent.mkdir(parents=True, exist_ok=True)
     entries: list[Entry] = []
     with tempfile.TemporaryDirectory(dir=job.out.parent, prefix=".coreml-") as folder:

@@ -20,11 +20,12 @@ def compute_in_half(model: ir.Model) -> None:
     Raises: ExportError for a constant that float16 cannot hold, or a subgraph.
     """
     graph = model.graph
+    first = next(iter(graph))
+    sizes = {value for node in graph if node.op_type == "Resize" for value in node.inputs[1:]}  # float32 by definition
     for name, value in list(graph.initializers.items()):
-        if value.dtype == _FLOAT and value.const_value is not None:
+        if value.dtype == _FLOAT and value.const_value is not None and value not in sizes:
             value.const_value = ir.tensor(_as_half(value.const_value.numpy(), name), name=name)
             value.type = ir.TensorType(_HALF)
-    first = next(iter(graph))
     for node in list(graph):
         for attribute in node.attributes.values():
             if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):

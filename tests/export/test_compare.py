@@ -23,6 +23,7 @@ import export.shipped
 from export.__main__ import main
 from export.bundle import make_bundle
 from export.compare.cells import Cells
+from export.compare.cloaks import engines
 from export.compare.config import CompareConfig
 from export.compare.graph import graph_path
 from export.compare.measure import exact_outputs, interleaved_ms, parity, sign_agreement
@@ -81,7 +82,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_run_writes_every_precision_and_a_second_run_makes_nothing(
     spec: GraphSpec, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
-    monkeypatch.setattr(export.compare.run, "SHIPPED", (spec,))
+    monkeypatch.setattr(export.compare.run, "graphs", lambda *_given: [spec])
+    monkeypatch.setattr(export.compare.run, "_shipped", lambda: {"small": ["float16"]})
     config = _config(tmp_path, folder)
     calls: list[str] = []
     real = export.compare.graph.write_variant
@@ -126,7 +128,7 @@ def test_command_refuses_unknown_names(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["compare", "--precisions", "int8", "--out", str(tmp_path)]) == 1
     assert "expected float32 among them" in capsys.readouterr().err
     assert main(["compare", "--graphs", "bears", "--out", str(tmp_path)]) == 1
-    assert "--graphs: expected some of objects" in capsys.readouterr().err
+    assert "--graphs bears: expected some of objects" in capsys.readouterr().err
 
 
 # Nothing ships whose parity row fails: the bundle is made by write_graph, which has the last word.
@@ -176,6 +178,56 @@ def test_weights_that_graphs_share_decide_for_the_set() -> None:
     ]
     chosen = [(row.graph, row.precision) for row in with_verdicts(rows) if row.verdict == "ships by the rule"]
     assert chosen == [("forward", "float16"), ("gradient", "float16")]
+
+
+def test_graphs_that_share_no_weights_are_chosen_apart() -> None:
+    """All together there would be 4^20 sets to look at."""
+    sizes = {"float32": 400, "float16": 200, "float16 compute": 199, "int8": 100}
+    rows = [
+        _row(precision, graph=f"graph {number}", tensors={f"{number} in {precision}": size})
+        for number in range(20)
+        for precision, size in sizes.items()
+    ]
+    chosen = [row.precision for row in with_verdicts(rows) if row.verdict == "ships by the rule"]
+    assert chosen == ["int8"] * 20
+
+
+def test_graphs_are_of_one_group_where_a_third_shares_weights_with_both() -> None:
+    """Alone `a` is smaller as "int8"; as float16 it costs nothing, for `c` holds its weights, and those of `b`."""
+    rows = [
+        _row("float16", graph="a", tensors={"first": 150}),
+        _row("int8", graph="a", tensors={"first in int8": 100}),
+        _row("float16", graph="b", tensors={"second": 150}),
+        _row("int8", graph="b", tensors={"second in int8": 100}),
+        _row("float16", graph="c", tensors={"first": 150, "second": 150}),
+    ]
+    chosen = {row.graph: row.precision for row in with_verdicts(rows) if row.verdict == "ships by the rule"}
+    assert chosen == {"a": "float16", "b": "float16", "c": "float16"}
+
+
+def test_cloaks_are_made_by_the_engine_and_by_every_other_graph_that_can(spec: GraphSpec) -> None:
+    followed = [replace(spec, name=name, task="gradient", engine="gradient") for name in ("one", "two")]
+    alone = [
+        replace(spec, name="through", task="gradient"),
+        replace(spec, name="generator", task="generate", engine="generator"),
+    ]
+    none = [spec, replace(spec, name="shield", task="shield")]
+    made = {name: [one.name for one in specs] for name, specs in engines([*none, *followed, *alone]).items()}
+    assert made == {"engine": ["one", "two"], "through": ["through"], "generator": ["generator"]}
+    assert engines(none) == {}
+
+
+def test_command_fails_where_a_graph_of_the_bundle_fails_its_parity_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [replace(_row("float16", cosine=0.5), ships_now=True), _row("int8", cosine=0.5)]
+    monkeypatch.setattr("export.compare.command.compare_precisions", lambda *_, **__: rows)
+    assert main(["compare", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        "export: graph in float16: in the bundle, but its parity row fails; make it anew\n"
+    )
+    rows[0] = replace(_row("float16"), ships_now=True)
+    assert main(["compare", "--out", str(tmp_path)]) == 0
 
 
 def test_of_sets_of_one_size_the_quicker_ships() -> None:

@@ -81,7 +81,7 @@ def without_objects() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SHIPPED", ())
-        patch.setattr(module, "flower_specs", specs)
+        patch.setattr("export.checkpoints.flower_specs", specs)
         yield
 
 

@@ -59,7 +59,7 @@ def spec(module: nn.Module | None = None, **changes: object) -> GraphSpec:
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "specs", lambda **_given: [spec()])
+    monkeypatch.setattr(job, "graphs", lambda *_given: [spec()])
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """What one run of the command leaves, and what it said."""
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "specs", lambda **_given: [spec()])
+        patch.setattr(job, "graphs", lambda *_given: [spec()])
         return out, list(write_coreml(CoremlJob(out=out, precisions=("float32", "float16"))))
 
 
@@ -131,7 +131,7 @@ def test_stopped_halfway_it_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_is_too_far_from_torch_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strict = spec(lowest_cosine_shipped=1.5)
-    monkeypatch.setattr(job, "specs", lambda **_given: [strict])
+    monkeypatch.setattr(job, "graphs", lambda *_given: [strict])
     out = tmp_path / "out"
     with pytest.raises(ExportError, match="tinted in float16: not written, for what it computes is too far from torch"):
         list(write_coreml(CoremlJob(out=out, precisions=("float32", "float16"))))

@@ -1,0 +1,11 @@
+"""What can be named beside the contract's graphs: kinds of checkpoints, each with what it is. Imports nothing."""
+
+from __future__ import annotations
+
+KINDS = {
+    "flowers": "the trained flower classifier",
+    "generator": "what `python -m training generator` made",
+    "commodel": "what `python -m training compression` made, of a single setting",
+    "sensing": "what `python -m training sensing-photos` made",
+    "shield": "what `python -m training comdefend --net phone` made",
+}
