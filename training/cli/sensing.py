@@ -18,10 +18,12 @@ NUMBERS: dict[str, Any] = {
     "gamma_d": 1.0,
     "lambda_g": 1.0,
     "gamma_g": 0.1,
+    "critic_rate": 1.0,
     "limit": 8.0,
     "precision": "bf16",
     "seed": 0,
 }
+_BY_RATE = {"steps": ("STEPS", "against something"), "quality_loss": ("SHARE", "of CSNet's PSNR that is given up")}
 PHOTO_NUMBERS: dict[str, Any] = {
     "plain_steps": 250,
     "steps": 450,
@@ -61,9 +63,22 @@ def _register_sensing(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--plain-steps", type=int, default=100, help="of CSNet itself (default: %(default)s)")
     parser.add_argument("--classifier-steps", type=int, default=1000, help="of each classifier (default: %(default)s)")
     for name, default in NUMBERS.items():
+        if name not in _BY_RATE:
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
+            )
+    for name, (metavar, about) in _BY_RATE.items():
         parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
+            f"--{name.replace('_', '-')}",
+            type=type(NUMBERS[name]),
+            nargs="+",
+            default=[NUMBERS[name]],
+            metavar=metavar,
+            help=f"{about}: one, or one for each --rate (default: %(default)s)",
         )
+    parser.add_argument(
+        "--start-from", type=Path, metavar="FOLDER", help="--out of earlier runs, whose models these begin at"
+    )
     parser.set_defaults(run=_run_sensing)
 
 
@@ -125,27 +140,46 @@ def _run_sensing(options: argparse.Namespace) -> int:
     import shlex
     import sys
 
+    from training.errors import TrainingError
     from training.recipes.sensing import SensingConfig, train_sensing
     from training.recipes.sensing_classifiers import ClassifierConfig, train_classifiers
     from training.recipes.sensing_data import read_greys
 
     mirror = not options.data.startswith("mnist")
     chosen = {name: getattr(options, name) for name in NUMBERS}
-    steps = {"none": options.plain_steps}
+    for name in _BY_RATE:
+        if len(chosen[name]) not in (1, len(options.rate)):
+            words = f"--{name.replace('_', '-')}: expected one, or one for each of {len(options.rate)} rates"
+            raise TrainingError(f"{words}, got {len(chosen[name])}")
+    plain = {"steps": options.plain_steps, "quality_loss": NUMBERS["quality_loss"]}  # which CSNet itself does not ask
+    by_rate = [
+        {name: chosen[name][place % len(chosen[name])] for name in _BY_RATE} for place in range(len(options.rate))
+    ]
     wanted = [name for name in _AGAINST if name in options.against]
     configs = [
-        SensingConfig(rate=rate, against=name, mirror=mirror, **{**chosen, "steps": steps.get(name, options.steps)})
+        SensingConfig(
+            rate=rate,
+            against=name,
+            mirror=mirror,
+            **{**chosen, **(plain if name == "none" else by_rate[place])},
+        )
         for name in wanted
-        for rate in options.rate
+        for place, rate in enumerate(options.rate)
     ]
     splits = read_greys(options.data, train=options.pictures)
     kept = {"mirror": mirror, "precision": options.precision, "seed": options.seed}
     classifiers = train_classifiers(
-        ClassifierConfig(steps=options.classifier_steps, **kept), splits, options.out / "classifiers", report=_say
+        ClassifierConfig(steps=options.classifier_steps, **kept),
+        splits,
+        options.out / "classifiers",
+        start_from=options.start_from / "classifiers" if options.start_from else None,
+        report=_say,
     )
     command = "python -m training " + shlex.join(sys.argv[1:])
     for config in configs:
-        train_sensing(config, splits, options.out, classifiers, command=command, report=_say)
+        train_sensing(
+            config, splits, options.out, classifiers, start_from=options.start_from, command=command, report=_say
+        )
     return 0
 
 

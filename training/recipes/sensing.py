@@ -12,7 +12,9 @@ begins as a trained classifier, and `printed` is the run as printed, with 0 and 
 between seeing and hiding but means nothing without the scale of d, is steered: it rises while reconstructions have lost
 more than `quality_loss` of the PSNR of CSNet and falls while less (0: alpha stays as it is).
 
-The state is kept every 40 steps, so the same command goes on from there.
+The state is kept every 40 steps, so the same command goes on from there. `start_from` names the --out of earlier runs
+whose models the new ones begin at; S stays that of the earlier CSNet then, in the new CSNet, too. Generative runs begin
+at the CSNet even so, since the critic that they were trained with is not kept.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +80,7 @@ class SensingConfig:
     gamma_d: float = 1.0  # of D_rec, equation 7; 0 in the paper, and in `printed`
     lambda_g: float = 1.0  # of D_rf, equation 10
     gamma_g: float = 0.1  # of D_rec, equation 10
+    critic_rate: float = 1.0  # of the learning rate, that of D: a D_rec that hardly moves can be deceived for good
     limit: float = 8.0  # nats at which a picture's cross-entropy ends in (6) and (12); 0: none
     mirror: bool = True  # not for digits
     precision: str = "bf16"  # of the deep reconstruction and the classifiers; or "fp32"
@@ -96,6 +99,7 @@ class SensingConfig:
             "quality_loss": (0, 0.9),
             "limit": (0, 1000),
             "alpha": (1e-9, 1e9),
+            "critic_rate": (0, 100),
             **dict.fromkeys(("beta", "lambda_d", "gamma_d", "lambda_g", "gamma_g"), (0, 1e9)),
         }
         for name, (low, high) in bounds.items():
@@ -114,21 +118,26 @@ def train_sensing(
     out: Path,
     classifiers: Mapping[str, nn.Module],
     *,
+    start_from: Path | None = None,
     command: str = "",
     report: Report = lambda _line: None,
 ) -> CSNet:
     """Train one model and write out/FOLDER/model.pt, unless it is there.
 
     Args:
-        out: the folder of all runs; a run against something starts from out/none-RATE/model.pt.
+        out: the folder of all runs; a run against something is held to out/none-RATE/model.pt, and starts from it.
         classifiers: by name, those of `training.recipes.sensing_classifiers`; none are needed for `none`.
+        start_from: a folder of earlier runs; the model starts from the one of its name there, unless it is generative.
     Returns: the model in eval mode.
-    Raises: TrainingError if the CSNet to start from is missing, or the run's folder holds one of other settings.
+    Raises: TrainingError if a model to start from is missing or samples otherwise than the CSNet of `out`, or the run's
+        folder holds one of other settings.
     """
     folder = out / config.folder
+    plain = None if config.against == "none" else out / f"none-{config.rate:g}" / MODEL
+    is_continued = start_from is not None and config.against in ("none", *CLASSIFIERS)
+    start = start_from / config.folder / MODEL if start_from and is_continued else plain
+    run = _fingerprint(config, splits, [path for path in dict.fromkeys((plain, start)) if path], classifiers)
     folder.mkdir(parents=True, exist_ok=True)
-    start = None if config.against == "none" else out / f"none-{config.rate:g}" / MODEL
-    run = _fingerprint(config, splits, start, classifiers)
     if (folder / MODEL).is_file():
         model, facts = load_csnet(folder / MODEL)
         if facts["run"] != run:
@@ -136,7 +145,13 @@ def train_sensing(
         return model
     device = Accelerator().device
     model = _start(config, splits, start)
-    goal = (1 - config.quality_loss) * mean_psnr(model, splits.val) if start else None
+    goal = None
+    if plain:
+        reference = load_csnet(plain)[0]
+        if not torch.equal(reference.sampling.weight, model.sampling.weight):
+            raise TrainingError(f"{start}: samples otherwise than {plain}; start both from the same runs")
+        goal = (1 - config.quality_loss) * mean_psnr(reference, splits.val)
+    model.sampling.requires_grad_(start is None)
     model = model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     job = _Job(config, model, classifiers, goal, device, classes=splits.classes)
     history = resume(folder / LAST, job.parts, run)
@@ -220,7 +235,7 @@ class _Job:
     ) -> None:
         self._config, self._model, self._goal, self._device = config, model, goal, device
         is_plain = config.against == "none"
-        linear = [*(model.sampling.parameters() if is_plain else ()), *model.initial.parameters()]
+        linear = [*(one for one in model.sampling.parameters() if one.requires_grad), *model.initial.parameters()]
         self._optimizer = torch.optim.Adam(
             [{"params": list(model.deep.parameters()), "share": 1.0}, {"params": linear, "share": _LINEAR_RATE}],
             lr=config.learning_rate,
@@ -238,7 +253,8 @@ class _Job:
             if known is not None:
                 recognising.load_state_dict(known)
             self._critic = recognising.critic.to(device).train()
-            self._critic_optimizer = torch.optim.Adam(self._critic.parameters(), lr=config.learning_rate)
+            group = {"params": list(self._critic.parameters()), "share": config.critic_rate}
+            self._critic_optimizer = torch.optim.Adam([group], lr=config.learning_rate)
             self.parts |= {"critic": self._critic, "critic_optimizer": self._critic_optimizer}
 
     def step(self, images: Tensor, labels: Tensor, number: int) -> dict[str, float]:
@@ -338,15 +354,16 @@ def _share(logits: Tensor, labels: Tensor) -> float:
 
 
 def _fingerprint(
-    config: SensingConfig, splits: GreySplits, start: Path | None, classifiers: Mapping[str, nn.Module]
+    config: SensingConfig, splits: GreySplits, needed: Sequence[Path], classifiers: Mapping[str, nn.Module]
 ) -> str:
     sha = hashlib.sha256(json.dumps([asdict(config), splits.sha256]).encode())
-    if start is not None:
+    for path in needed:
         try:
-            sha.update(start.read_bytes())
+            sha.update(path.read_bytes())
         except FileNotFoundError:
+            kind, name = ("CSNet", "none") if path.parent.name.startswith("none") else ("model", config.against)
             raise TrainingError(
-                f"{start}: the CSNet to start from is not there; train it with --against none first"
+                f"{path}: the {kind} to start from is not there; train it with --against {name} first"
             ) from None
     name = {"generative": "critic"}.get(config.against, config.against)
     if name in classifiers:

@@ -57,15 +57,22 @@ class ClassifierConfig:
 
 
 def train_classifiers(
-    config: ClassifierConfig, splits: GreySplits, out: Path, *, report: Report = lambda _line: None
+    config: ClassifierConfig,
+    splits: GreySplits,
+    out: Path,
+    *,
+    start_from: Path | None = None,
+    report: Report = lambda _line: None,
 ) -> dict[str, nn.Module]:
     """Train those of TRAINED that out/NAME.pt does not hold yet.
 
+    Args: start_from: a folder of earlier ones, from which these go on; None: from random weights.
     Returns: all of them in eval mode.
-    Raises: TrainingError if `out` holds runs of other settings or pictures.
+    Raises: TrainingError if `out` holds runs of other settings or pictures, or `start_from` lacks one.
     """
+    starts = {name: None if start_from is None else start_from / f"{name}.pt" for name in TRAINED}
     out.mkdir(parents=True, exist_ok=True)
-    return {name: _train(name, config, splits, out, report) for name in TRAINED}
+    return {name: _train(name, config, splits, out, starts[name], report) for name in TRAINED}
 
 
 def load_classifier(path: Path, name: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -93,15 +100,21 @@ def accuracy(network: nn.Module, pictures: Greys) -> float:
     return float((answers(network, pictures.images) == pictures.answers).float().mean())
 
 
-def _train(name: str, config: ClassifierConfig, splits: GreySplits, out: Path, report: Report) -> nn.Module:
-    run = hashlib.sha256(json.dumps([name, asdict(config), splits.sha256]).encode()).hexdigest()
+def _train(
+    name: str, config: ClassifierConfig, splits: GreySplits, out: Path, start: Path | None, report: Report
+) -> nn.Module:
+    known = json.dumps([name, asdict(config), splits.sha256]).encode()
+    network = build_classifier(name, classes=splits.classes, seed=config.seed)
+    if start is not None:
+        network, _ = load_classifier(start, name)
+        known += start.read_bytes()
+    run = hashlib.sha256(known).hexdigest()
     if (out / f"{name}.pt").is_file():
         network, facts = load_classifier(out / f"{name}.pt", name)
         if facts["run"] != run:
             raise TrainingError(f"{out / name}.pt: was trained with other settings or pictures; name another --out")
         return network
     device = Accelerator().device
-    network = build_classifier(name, classes=splits.classes, seed=config.seed)
     network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=0.02)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(config.steps // 10, config.steps))

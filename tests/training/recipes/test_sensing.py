@@ -128,6 +128,19 @@ def test_a_generative_run_trains_its_critic_and_the_printed_one_does_not(runs: P
     assert losses["generative"] < 0.6 < losses["printed"]  # log 2 is that of a coin
 
 
+def test_a_critic_of_rate_0_stays_as_it_came(runs: Path, splits: GreySplits, tmp_path: Path) -> None:
+    train_sensing(PLAIN, splits, tmp_path, {})
+    critic, _ = load_classifier(runs / "classifiers" / "critic.pt", "critic")
+    for rate, moved in ((0.0, False), (0.5, True)):
+        config = replace(PLAIN, against="generative", critic_rate=rate, rate=0.05, steps=2)
+        train_sensing(config, splits, tmp_path, {"critic": critic})
+        found = torch.load(tmp_path / config.folder / LAST, weights_only=True)["critic"]
+        kept = {f"critic.{name}": value for name, value in found.items()}
+        assert any(not torch.equal(kept[name], value) for name, value in critic.state_dict().items()) == moved
+        (tmp_path / config.folder / MODEL).unlink()
+        (tmp_path / config.folder / LAST).unlink()
+
+
 def test_a_stopped_run_goes_on_to_the_same_weights(
     runs: Path, splits: GreySplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +200,37 @@ def test_without_a_csnet_there_is_nothing_to_start_from(splits: GreySplits, tmp_
         train_sensing(replace(PLAIN, against="vgg"), splits, tmp_path, {})
 
 
+def test_runs_go_on_from_earlier_ones(runs: Path, splits: GreySplits, tmp_path: Path) -> None:
+    """A step so small that it moves nothing shows where each model began."""
+    classifiers = {name: load_classifier(runs / "classifiers" / f"{name}.pt", name)[0] for name in ("vgg", "critic")}
+    earlier = {name: load_csnet(runs / name / MODEL)[0] for name in ("none-0.05", "vgg-0.05")}
+    plain = train_sensing(replace(PLAIN, seed=1), splits, tmp_path, {}, start_from=runs)
+    assert torch.equal(plain.sampling.weight, earlier["none-0.05"].sampling.weight)  # else no decoder would fit it
+    assert not torch.equal(plain.deep[0].weight, earlier["none-0.05"].deep[0].weight)
+    still = replace(PLAIN, steps=1, learning_rate=1e-7, against="vgg")
+    found = train_sensing(still, splits, tmp_path, classifiers, start_from=runs)
+    torch.testing.assert_close(found.deep[0].weight, earlier["vgg-0.05"].deep[0].weight, rtol=0, atol=1e-6)
+    generative = train_sensing(replace(still, against="generative"), splits, tmp_path, classifiers, start_from=runs)
+    torch.testing.assert_close(generative.deep[0].weight, plain.deep[0].weight, rtol=0, atol=1e-6)
+
+
+def test_a_decoder_of_another_sampling_is_refused(runs: Path, splits: GreySplits, tmp_path: Path) -> None:
+    train_sensing(replace(PLAIN, seed=3), splits, tmp_path, {})
+    with pytest.raises(TrainingError, match="samples otherwise than"):
+        train_sensing(replace(PLAIN, against="vgg"), splits, tmp_path, {}, start_from=runs)
+    with pytest.raises(TrainingError, match="the model to start from is not there; train it with --against resnet"):
+        train_sensing(replace(PLAIN, against="resnet"), splits, tmp_path, {}, start_from=runs)
+
+
+def test_classifiers_go_on_from_earlier_ones(runs: Path, splits: GreySplits, tmp_path: Path) -> None:
+    config = replace(CLASSIFIERS, steps=2)
+    afresh = train_classifiers(config, splits, tmp_path / "afresh")["vgg"]
+    found = train_classifiers(config, splits, tmp_path / "more", start_from=runs / "classifiers")["vgg"]
+    assert accuracy(found, splits.train) > accuracy(afresh, splits.train) + 0.1
+    with pytest.raises(TrainingError, match=r"vgg\.pt: was trained with other settings"):
+        train_classifiers(config, splits, tmp_path / "more")
+
+
 def test_half_a_state_is_one_sentence(splits: GreySplits, tmp_path: Path) -> None:
     (tmp_path / "none-0.05").mkdir()
     (tmp_path / "none-0.05" / LAST).write_bytes(b"half")
@@ -231,7 +275,19 @@ def test_the_table_is_measured_and_drawn(runs: Path, stripes: str, tmp_path: Pat
 
 
 def test_the_command_trains_all_that_it_names(stripes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["sensing", "--data", stripes, "--rate", "0.02", "--against", "resnet", "none", "--out", str(tmp_path)]
+    words = [
+        "sensing",
+        "--data",
+        stripes,
+        "--rate",
+        "0.02",
+        "0.03",
+        "--against",
+        "resnet",
+        "none",
+        "--out",
+        str(tmp_path),
+    ]
     words += [
         "--pictures",
         "70",
@@ -246,9 +302,13 @@ def test_the_command_trains_all_that_it_names(stripes: str, tmp_path: Path, caps
         "--precision",
         "fp32",
     ]
-    assert main(words) == 0
+    assert main([*words, "--quality-loss", "0.1", "0.2", "0.3"]) == 1
+    assert "expected one, or one for each of 2 rates" in capsys.readouterr().err
+    assert main([*words, "--quality-loss", "0.1", "0.2"]) == 0
     assert (tmp_path / "resnet-0.02" / MODEL).is_file()
     assert load_csnet(tmp_path / "none-0.02" / MODEL)[1]["command"].startswith("python -m training ")
+    losses = [load_csnet(tmp_path / f"resnet-{rate}" / MODEL)[1]["config"]["quality_loss"] for rate in (0.02, 0.03)]
+    assert losses == [0.1, 0.2]
     assert main(["sensing-table", "--data", stripes, "--runs", str(tmp_path), "--pictures", "20"]) == 0
     assert "Adv-CSNet-ResNet" in capsys.readouterr().out
 
