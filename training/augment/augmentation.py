@@ -7,8 +7,6 @@ image_chw = augment(image_chw, points_rc, rng)
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,13 +15,10 @@ from torch import Tensor
 from training.augment import masks
 from training.augment.corners import corner_points
 from training.augment.fill import FILLS, Fill, fill_cleared
+from training.augment.names import MASKS_POINTS, NAMES, full_names
 from training.augment.settings import PRESETS, Preset
 
-Name = Literal[
-    "none", "cutout", "random_erasing", "hide_and_seek", "grid_mask", "advmask", "adv", "random_mask", "corner_mask"
-]
-NAMES: tuple[str, ...] = get_args(Name)
-NEEDS_POINTS = ("advmask", "adv")
+NEEDS_POINTS = full_names(MASKS_POINTS)
 _SHARES_AT_ALL_TIMES = {"none": 0.0, "cutout": 1.0, "hide_and_seek": 1.0, "random_erasing": 0.5}  # of the papers
 
 
@@ -40,6 +35,7 @@ def build_augmentation(
     """Build one augmentation.
 
     Args:
+        name: of a method alone; a full name is taken apart by `training.augment.names`.
         epochs: length of the training, over which the share of masked pictures grows.
         seed: of the generator that stands in where a call passes none.
         preset: "photo", "cifar10", "cifar100" or settings of one's own.

@@ -2,7 +2,8 @@
 
     python -m training advmask-table --data ../shared/data/flowers17 ../shared/data/flowers5
 
-Each run is a folder that is finished or goes on where it stopped. The network of the last epoch is measured, so no
+A method is a full name of `training.augment.names`, so that "advmask+blur" is a row beside "advmask". Each run is a
+folder that is finished or goes on where it stopped. The network of the last epoch is measured, so no
 split chooses an epoch; the test split is looked at once a run.
 """
 
@@ -20,15 +21,15 @@ from statistics import mean, stdev
 import torch
 
 from mobile_app.core.files import write_whole
-from training.augment.augmentation import NAMES
+from training.augment.names import NAMES, full_names, parse_name
 from training.errors import TrainingError
 from training.evaluate.classifier import accuracy, predict
 from training.models.checkpoint import Checkpoint, build
-from training.recipes.flowers import FlowersConfig, TrainingSet, fingerprint, train_flowers
+from training.recipes.flowers import FlowersConfig, TrainingSet, fingerprint, train_flowers, with_points
 
 SPLITS = ("train", "val", "test")
 CELL = "accuracy.json"
-USES_POINTS = ("advmask", "adv", "random_mask", "corner_mask")  # where they lie, or how many there are
+USES_POINTS = full_names(("advmask", "adv", "random_mask", "corner_mask"))  # where they lie, or how many there are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +41,13 @@ class TableConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.methods) - set(NAMES))
-        if unknown or not self.methods:
-            raise ValueError(f"methods: expected some of {', '.join(NAMES)}, got {', '.join(unknown) or 'none'}")
+        if not self.methods:
+            raise ValueError(f"methods: expected some of {', '.join(NAMES)}, got none")
+        for method in self.methods:
+            try:
+                parse_name(method)
+            except ValueError as error:
+                raise ValueError(f"methods: {error}") from None
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: expected one or more different numbers, got {self.seeds}")
 
@@ -104,6 +109,7 @@ def standard_error(values: Sequence[float]) -> float:
 def _cell(run: FlowersConfig, data: TrainingSet, folder: Path, report: Callable[[str], None]) -> dict[str, float]:
     if run.augmentation not in USES_POINTS:
         data = replace(data, points=None)
+    data = with_points(run, data)
     wanted = fingerprint(run, data)
     try:
         stored = json.loads((folder / CELL).read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from training.augment.augmentation import build_augmentation
+from training.augment.names import parse_name
 from training.data.flowers import PhotoSet
 from training.data.views import TrainingViews, ViewConfig
 from training.errors import TrainingError
@@ -37,6 +38,8 @@ from training.evaluate.classifier import accuracy, calibrate_answers, predict
 from training.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.models.registry import build_network, last_layer
 from training.progress import track
+from training.recipes.flowers_points import PhotoPoints
+from training.recipes.flowers_renewed import RenewedPoints
 from training.recipes.run_state import resume, save_state, warm_cosine, write_rows
 
 LAST, MODEL, LOG = "last.pt", "model.pt", "log.csv"
@@ -50,7 +53,7 @@ class FlowersConfig:
     # Of training.models.registry; or a checkpoint of the same classes to go on from; or several, with commas, whose
     # average is gone on from (a model soup, Wortsman et al. 2022, arXiv:2203.05482).
     weights: str = "pretrained"
-    augmentation: str = "advmask"
+    augmentation: str = "advmask"  # a full name of training.augment.names
     size_px: int = 176  # of the views in training
     test_size_px: int = 224
     crop: float = 1.0  # flowers reach the edge: on validation photos 1.0 was ahead of 0.875
@@ -80,6 +83,10 @@ class FlowersConfig:
                 raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
         if not 0 < self.crop <= 1:
             raise ValueError(f"crop: expected 0 < crop <= 1, got {self.crop}")
+        try:
+            parse_name(self.augmentation)
+        except ValueError as error:
+            raise ValueError(f"augmentation: {error}") from None
 
     @property
     def views(self) -> ViewConfig:
@@ -92,7 +99,7 @@ class TrainingSet:
 
     photos: PhotoSet
     background: tuple[NDArray[np.uint8], ...] = ()
-    points: tuple[NDArray[np.floating] | None, ...] | None = None  # one entry a photo of `photos`, whatever its split
+    points: Sequence[NDArray[np.floating] | None] | None = None  # one entry a photo of `photos`, whatever its split
 
 
 def train_flowers(
@@ -115,6 +122,7 @@ def train_flowers(
     classes = len(data.photos.classes)
     if not (data.photos.rows("train") and data.photos.rows("val")):
         raise TrainingError("data: expected photos on the train and val sides, found none on one; add photos")
+    data = with_points(config, data)
     accelerator = Accelerator()
     network = _network(config, data)
     network = network.to(accelerator.device, memory_format=torch.channels_last)
@@ -125,6 +133,9 @@ def train_flowers(
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
     network, optimizer, scheduler = accelerator.prepare(network, optimizer, scheduler)
     parts = {"network": network, "average": average, "optimizer": optimizer, "scheduler": scheduler}
+    renewed = _renewed(config, data, views)
+    if renewed is not None:
+        parts["points"] = renewed
     run = fingerprint(config, data)
     history = resume(out / LAST, parts, run)
     for epoch in range(len(history), config.epochs):
@@ -132,6 +143,8 @@ def train_flowers(
         views.set_epoch(epoch)
         if hasattr(views.augment, "set_epoch"):
             views.augment.set_epoch(epoch)  # pyright: ignore[reportFunctionMemberAccess, reportOptionalMemberAccess]
+        if renewed is not None:
+            renewed.begin_epoch(epoch, average.module)
         loader = accelerator.prepare(_loader(views, config, epoch))
         loss = _train_epoch(accelerator, parts, loader, config, f"epoch {epoch + 1} of {config.epochs}")
         row = {"epoch": epoch + 1, "loss": loss, **_accuracies(average, data.photos, config, ["val"])}
@@ -143,6 +156,14 @@ def train_flowers(
     checkpoint = _checkpoint(config, data, average.module, classes, command)
     save_checkpoint(out / MODEL, checkpoint)
     return checkpoint
+
+
+def with_points(config: FlowersConfig, data: TrainingSet) -> TrainingSet:
+    """The data with the points that the augmentation's name asks for; points that were given as a list stay."""
+    if not isinstance(data.points, PhotoPoints):
+        return data
+    is_several = parse_name(config.augmentation).points_from == "several"
+    return replace(data, points=data.points.together() if is_several else tuple(data.points))
 
 
 def fingerprint(config: FlowersConfig, data: TrainingSet) -> str:
@@ -183,8 +204,15 @@ def _views(config: FlowersConfig, data: TrainingSet) -> TrainingViews:
     if data.points is not None:
         nowhere = np.zeros((0, 2), np.float32)
         points = [data.points[row] for row in rows] + [nowhere] * len(data.background)
-    augment = build_augmentation(config.augmentation, epochs=config.epochs, seed=config.seed)
+    variant = parse_name(config.augmentation)
+    augment = build_augmentation(variant.method, epochs=config.epochs, seed=config.seed, fill=variant.fill)
     return TrainingViews(images, labels, config.views, seed=config.seed, augment=augment, points=points)
+
+
+def _renewed(config: FlowersConfig, data: TrainingSet, views: TrainingViews) -> RenewedPoints | None:
+    if parse_name(config.augmentation).points_from != "renewed":
+        return None
+    return RenewedPoints(views, data.photos, config.size_px)
 
 
 def _loader(views: TrainingViews, config: FlowersConfig, epoch: int) -> DataLoader[tuple[Tensor, int]]:

@@ -15,7 +15,7 @@ from training.attacks.sparse.auto_adversary import AutoAdversaryConfig
 from training.attacks.sparse.dense import DenseConfig
 from training.data.flowers import load_flowers
 from training.errors import TrainingError
-from training.recipes import advmask_table
+from training.recipes import advmask_table, flowers_points
 from training.recipes.advmask_maps import MapsJob, compare_maps
 from training.recipes.advmask_points import PointsConfig, base_model, points_of_photos
 from training.recipes.advmask_table import (
@@ -26,7 +26,8 @@ from training.recipes.advmask_table import (
     spread,
     standard_error,
 )
-from training.recipes.flowers import MODEL, FlowersConfig, TrainingSet
+from training.recipes.flowers import MODEL, FlowersConfig, TrainingSet, with_points
+from training.recipes.flowers_points import ATTACKS
 
 SHORT = FlowersConfig(
     augmentation="none", size_px=32, test_size_px=32, crop=1.0, epochs=2, batch=16, learning_rate=1e-3, ema_decay=0.3
@@ -51,9 +52,15 @@ def table(photos, tmp_path_factory: pytest.TempPathFactory):
     return out, config, compare_augmentations(config, TrainingSet(photos=photos), out)
 
 
-def test_points_are_found_for_photos_of_the_train_split_alone(table, photos, tmp_path: Path) -> None:
-    base = table[0] / "none-0" / MODEL
-    points = points_of_photos(photos, base, tmp_path, QUICK)
+@pytest.fixture(scope="module")
+def points(table, photos, tmp_path_factory: pytest.TempPathFactory):
+    """Of all attacks, on the first base model of the table."""
+    found = points_of_photos(photos, table[0] / "none-0" / MODEL, tmp_path_factory.mktemp("points"), QUICK)
+    found.together()
+    return found
+
+
+def test_points_are_found_for_photos_of_the_train_split_alone(points, photos) -> None:
     assert len(points) == len(photos.images)
     for split, found in zip(photos.splits, points, strict=True):
         assert (found is not None) == (split == "train")
@@ -62,8 +69,51 @@ def test_points_are_found_for_photos_of_the_train_split_alone(table, photos, tmp
             assert len(found) <= 10
             assert ((found >= 0) & (found < 1)).all()
     assert sum(len(found) for found in points if found is not None) > 0
-    again = points_of_photos(photos, base, tmp_path, QUICK)
-    assert all(a is b is None or np.array_equal(a, b) for a, b in zip(points, again, strict=True))
+
+
+def test_points_that_were_found_are_read_again_each_attack_from_its_file(
+    table, photos, points, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for attack in ("auto_adversary", "strongest_pixels"):
+        monkeypatch.setattr(flowers_points, attack, None)
+    folder = points._cache
+    assert len(list(folder.iterdir())) == len(ATTACKS)
+    again = points_of_photos(photos, table[0] / "none-0" / MODEL, folder, QUICK)
+    for one, other in ((points, again), (points.together(), again.together())):
+        assert all(a is b is None or np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_points_of_several_attacks_lie_one_after_another(points) -> None:
+    for row, joined in enumerate(points.together()):
+        each = [points.of(attack)[row] for attack in ATTACKS]
+        if joined is None:
+            assert each == [None] * len(ATTACKS)
+            continue
+        assert all(len(part) <= 10 for part in each)
+        assert len(points.of("strongest")[row]) == 10
+        np.testing.assert_array_equal(joined, np.concatenate(each))
+    with pytest.raises(ValueError, match="attack"):
+        points.of("jsma")
+
+
+def test_a_name_decides_which_points_a_run_gets(points, photos) -> None:
+    data, row = TrainingSet(photos=photos, points=points), photos.rows("train")[0]
+
+    def first(name: str) -> np.ndarray:
+        return with_points(replace(SHORT, augmentation=name), data).points[row]
+
+    np.testing.assert_array_equal(first("advmask"), points[row])
+    np.testing.assert_array_equal(first("advmask+blur+renewed"), points[row])  # to begin with
+    assert len(first("advmask+several")) == sum(len(points.of(attack)[row]) for attack in ATTACKS)
+    given = replace(data, points=tuple(points))
+    assert with_points(replace(SHORT, augmentation="advmask+several"), given) is given
+
+
+def test_names_that_go_beyond_the_paper_are_rows_of_the_table(points, photos, tmp_path: Path) -> None:
+    config = TableConfig(run=replace(SHORT, epochs=1), methods=("grid_mask+blur", "advmask+noise+several"), seeds=(0,))
+    rows = compare_augmentations(config, TrainingSet(photos=photos, points=points), tmp_path)
+    assert [row.method for row in rows] == list(config.methods)
+    assert (tmp_path / "advmask+noise+several-0" / MODEL).exists()
 
 
 def test_a_base_model_of_other_classes_is_refused(table, photos, tmp_path: Path) -> None:
@@ -123,6 +173,7 @@ def test_the_table_gives_mean_deviation_and_the_lead_seed_by_seed() -> None:
     ("changed", "words"),
     [
         ({"methods": ("none", "blur")}, r"methods.*blur"),
+        ({"methods": ("cutout+several",)}, r"methods.*cutout\+several"),
         ({"methods": ()}, "methods"),
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),

@@ -15,7 +15,7 @@ from training.data.flowers import load_background, load_flowers
 from training.errors import TrainingError
 from training.evaluate.flower_report import as_markdown, measure_flowers, wrong_answers
 from training.models.checkpoint import load_checkpoint
-from training.recipes import flowers
+from training.recipes import flowers, flowers_renewed
 from training.recipes.flowers import LAST, LOG, MODEL, FlowersConfig, TrainingSet, averaged, train_flowers
 
 SHORT = FlowersConfig(
@@ -81,6 +81,17 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
         torch.testing.assert_close(weights, once.state[name], rtol=1e-3, atol=1e-4)
 
 
+def test_the_points_of_the_model_in_training_are_part_of_the_state(
+    data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flowers_renewed, "EVERY_EPOCHS", 1)
+    train_flowers(replace(SHORT, augmentation="advmask+blur+renewed", epochs=2), data, tmp_path)
+    state = torch.load(tmp_path / LAST, weights_only=True)["points"]
+    photos = len(data.photos.rows("train"))
+    assert state["counts"].tolist() == [flowers_renewed.POINTS] * photos  # 6 each before the second epoch
+    assert state["points"].shape == (photos * flowers_renewed.POINTS, 2)
+
+
 def test_a_run_goes_on_from_the_weights_of_another(trained: Path, data: TrainingSet, tmp_path: Path) -> None:
     config = replace(SHORT, weights=str(trained / MODEL), epochs=1, learning_rate=1e-7)
     further = train_flowers(config, data, tmp_path)
@@ -127,7 +138,16 @@ def test_the_report_names_every_figure_and_mistakes_are_surest_first(trained: Pa
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("epochs", 0), ("batch", 1), ("learning_rate", 0.0), ("crop", 0.0), ("ema_decay", 1.0)]
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("augmentation", "mixup"),
+        ("augmentation", "none+blur"),
+        ("batch", 1),
+        ("learning_rate", 0.0),
+        ("crop", 0.0),
+        ("ema_decay", 1.0),
+    ],
 )
 def test_a_bound_is_told_by_its_field(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):

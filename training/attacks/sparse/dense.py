@@ -79,6 +79,27 @@ def dense_attack(
     )
 
 
+def strongest_pixels(network: nn.Module, images: Tensor, labels: Tensor, count: int, config: DenseConfig) -> Tensor:
+    """The pixels that MI-FGSM leans on most: the largest sums over channels of |velocity| after its last step.
+
+    One step is the saliency map of the cross-entropy, at the price of one gradient.
+
+    Returns: (N, 1, H, W) bool, `count` pixels of each image, or all if it has fewer.
+    Raises: ValueError for a rule without a velocity, or a count below 1.
+    """
+    if config.rule != "mi_fgsm":
+        raise ValueError(f"rule: expected mi_fgsm, whose velocity ranks the pixels, got {config.rule!r}")
+    if count < 1:
+        raise ValueError(f"count: expected 1 or more, got {count}")
+    delta, velocity = torch.zeros_like(images), torch.zeros_like(images)
+    for _ in range(config.steps):
+        _, gradient, _ = _loss_and_gradient(network, images + delta, labels)
+        delta, velocity = advance(delta, gradient, velocity, images, config)
+    strength = velocity.abs().sum(1).flatten(1)
+    chosen = strength.topk(min(count, strength.shape[1]), dim=1).indices
+    return torch.zeros_like(strength, dtype=torch.bool).scatter_(1, chosen, True).view_as(images[:, :1])
+
+
 def advance(
     delta: Tensor, gradient: Tensor, velocity: Tensor, images: Tensor, config: DenseConfig
 ) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.attacks.sparse.dense import DenseConfig, advance, dense_attack, project, runner_up
+from training.attacks.sparse.dense import (
+    DenseConfig,
+    advance,
+    dense_attack,
+    project,
+    runner_up,
+    strongest_pixels,
+)
 
 
 def pixels(*values: float) -> Tensor:
@@ -69,3 +76,42 @@ def test_the_runner_up_is_the_best_class_beside_the_label():
 def test_a_config_out_of_bounds_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):
         DenseConfig(**{field: value})
+
+
+class Weighted(nn.Module):
+    """Two logits: 0 and the sum of the picture times fixed weights; the gradient of the loss is along the weights."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def forward(self, images: Tensor) -> Tensor:
+        value = (images * self.weights).flatten(1).sum(1)
+        return torch.stack([torch.zeros_like(value), value], 1)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_strongest_pixels_are_those_of_the_largest_gradient_over_all_channels(steps):
+    weights = torch.zeros(3, 2, 3)
+    weights[:, 0, 1] = torch.tensor([1.0, -1.0, 1.0])  # 3 together
+    weights[1, 1, 2] = -2.5
+    weights[0, 0, 0] = 1.2
+    images, labels = torch.full((2, 3, 2, 3), 0.5), torch.tensor([0, 1])
+    found = strongest_pixels(Weighted(weights), images, labels, 2, DenseConfig(steps=steps))
+    wanted = torch.tensor([[False, True, False], [False, False, True]])
+    assert torch.equal(found, wanted.expand(2, 1, 2, 3))
+
+
+def test_the_strongest_pixels_are_at_most_all_of_them():
+    images = torch.rand((1, 3, 2, 2), generator=torch.Generator().manual_seed(0))
+    found = strongest_pixels(Weighted(torch.ones(3, 2, 2)), images, torch.tensor([0]), 64, DenseConfig(steps=1))
+    assert found.all()
+    assert found.shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(("count", "rule", "field"), [(0, "mi_fgsm", "count"), (1, "i_fgsm", "rule")])
+def test_the_strongest_pixels_need_a_number_and_a_velocity(count, rule, field):
+    with pytest.raises(ValueError, match=field):
+        strongest_pixels(
+            Weighted(torch.ones(3, 1, 1)), pixels(0, 0, 0), torch.tensor([0]), count, DenseConfig(rule=rule)
+        )
