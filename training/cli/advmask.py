@@ -19,7 +19,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         description="Train the same network with every augmentation and seed; write table.csv and table.md.",
     )
     add_data(table)
-    table.add_argument("--methods", nargs="+", metavar="NAME", help="default: all")
+    table.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="NAME",
+        help="METHOD[+blur|+noise|+zero][+several|+renewed]; default: all methods",
+    )
     table.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
     table.add_argument("--out", type=Path, default=Path("runs/advmask-table"), metavar="FOLDER")
     add_points(table)
