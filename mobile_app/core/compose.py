@@ -16,8 +16,10 @@ from mobile_app.core.preprocess import averaged_down
 
 Pixels = NDArray[np.uint8]
 
-PLAIN_LEVELS = 0.8  # what a plain area bears at a budget of 8 levels
-MASKING = 1.1  # levels more for each level by which texture deviates from its mean
+PLAIN_LEVELS = 1.4  # what a plain area bears at a budget of 8 levels
+TEXTURE_LEVELS = 6.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
+_C2 = (0.03 * 255) ** 2
+_PLAINER = 4  # power of the mean over windows: 1 is that of SSIM, a large one counts the plainest alone
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
 _WINDOW_PX = 7
 _PIXELS_A_STRIP = 1 << 18
@@ -26,19 +28,22 @@ _PIXELS_A_STRIP = 1 << 18
 def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
     """Largest change of each pixel in levels, (H', W') float32 with max(H', W') <= 768, of the photo's proportions.
 
-    Texture hides noise about in proportion to its own contrast (contrast masking, Legge and Foley 1980,
-    doi:10.1364/JOSA.70.001458), so a pixel bears 0.8 levels plus 1.1 times the standard deviation of the brightness
-    around it. Beside an edge the plainer side counts, where the noise would be seen.
+    A small change of variance d^2 costs a window of variance s^2 about d^2 / (2 s^2 + C2) of its structural similarity
+    (Wang et al. 2004, doi:10.1109/TIP.2003.819861), and a pixel bears in proportion to the inverse: 1.4 levels where
+    all is plain. What it costs is a mean over the 7 x 7 windows that hold it, of the fourth power, so that beside an
+    edge the plainer side counts, where a change would be seen.
 
     Args:
         rgb_hwc: (H, W, 3) uint8.
-        budget_levels: the ceiling; strengths other than 8 levels scale the whole map.
+        budget_levels: the ceiling. What is below it goes with its square root: half the levels at the root of a half of
+            the changes, which is half of what they cost.
     """
     luminance = _luminance(rgb_hwc)
-    mean, mean_square = (_over_window(values, np.add) / _WINDOW_PX**2 for values in (luminance, luminance**2))
-    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0))
-    plainer = _over_window(deviation, np.minimum)
-    bearable = (PLAIN_LEVELS + MASKING * plainer) * (budget_levels / 8)
+    mean, mean_square = (_over_window(values) / _WINDOW_PX**2 for values in (luminance, luminance**2))
+    variance = np.maximum(mean_square - mean**2, 0)
+    costs = (_C2 / (2 * variance + _C2)) ** _PLAINER  # of windows; 1 in a plain area
+    cost = (_over_window(costs) / _WINDOW_PX**2) ** (1 / _PLAINER)
+    bearable = (PLAIN_LEVELS + TEXTURE_LEVELS * (1 / cost - 1)) * (budget_levels / 8) ** 0.5
     return np.minimum(bearable, budget_levels).astype(np.float32)
 
 
@@ -92,13 +97,13 @@ def _luminance(rgb_hwc: Pixels) -> NDArray[np.float32]:
     return np.asarray(averaged_down(rgb_hwc, factor).convert("L"), np.float32)
 
 
-def _over_window(values: NDArray[np.float32], combine: np.ufunc) -> NDArray[np.float32]:
-    """Sums or minima over the 7 x 7 window around each pixel, the rim repeated."""
+def _over_window(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums over the 7 x 7 window around each pixel, the rim repeated."""
     values = np.pad(values, _WINDOW_PX // 2, mode="edge")
     for _ in range(2):
         windows = len(values) - _WINDOW_PX + 1
-        combined = values[:windows]
+        total = values[:windows]
         for offset in range(1, _WINDOW_PX):
-            combined = combine(combined, values[offset : offset + windows])
-        values = np.ascontiguousarray(combined.T)
+            total = total + values[offset : offset + windows]
+        values = np.ascontiguousarray(total.T)
     return values

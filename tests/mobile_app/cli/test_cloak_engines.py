@@ -125,7 +125,7 @@ def test_without_engine_and_steps_it_is_the_gradient_engine_by_its_own_defaults_
     assert settings.engine == "gradient"
     assert settings.step == StepConfig()
     few = cloak_command._settings(parse(["cloak", "a.jpg", "-o", "b", "--steps", "5", "--strength", "low"]))
-    assert few.step == StepConfig(steps=5, budget_levels=4, stride=0.15 * 19 / 5)
+    assert few.step == StepConfig(steps=5, budget_levels=4, whole_at=3.0 * 5 / 19)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobile_app.core import compose as module
-from mobile_app.core.compose import MASKING, PLAIN_LEVELS, budget_map, compose
+from mobile_app.core.compose import PLAIN_LEVELS, TEXTURE_LEVELS, budget_map, compose
 
 
 def grey(height: int, width: int, level: int = 128) -> np.ndarray:
@@ -23,7 +23,7 @@ def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 def test_a_plain_photo_bears_what_a_plain_area_bears():
     np.testing.assert_allclose(budget_map(grey(64, 64), 8.0), PLAIN_LEVELS, rtol=1e-6)
-    np.testing.assert_allclose(budget_map(grey(64, 64), 4.0), PLAIN_LEVELS / 2, rtol=1e-6)
+    np.testing.assert_allclose(budget_map(grey(64, 64), 4.0), PLAIN_LEVELS * 0.5**0.5, rtol=1e-6)
 
 
 def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng):
@@ -35,24 +35,27 @@ def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng
     assert bound.max() == 8
 
 
-def test_texture_bears_a_share_of_its_deviation_more():
-    # Columns of 126, 130, 126, ...: the 7 around a pixel hold 3 of one and 4 of the other, whose variance is
-    # 16 * (3/7) * (4/7) and deviation 4 * sqrt(12) / 7.
+def test_even_texture_bears_more_by_its_variance():
+    # Columns of 126, 128, 126, ...: the 7 around a pixel hold 3 of one and 4 of the other, whose variance is
+    # 2^2 * (3/7) * (4/7) = 48 / 49, in every window; 2 * 48 / 49 over C2 = 7.65^2 times TEXTURE_LEVELS is added.
     photo = grey(40, 40, 126)
-    photo[:, ::2] = 130
-    wanted = PLAIN_LEVELS + MASKING * 4 * np.sqrt(12) / 7
-    assert 0 < PLAIN_LEVELS < wanted < 8
-    np.testing.assert_allclose(budget_map(photo, 8.0)[10:30, 10:30], wanted, rtol=1e-3)
-    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted / 2, rtol=1e-3)
-    assert budget_map(photo, 2.0).max() <= 2
+    photo[:, ::2] = 128
+    wanted = PLAIN_LEVELS + TEXTURE_LEVELS * 2 * (48 / 49) / 7.65**2
+    np.testing.assert_allclose(budget_map(photo, 8.0)[10:30, 10:30], wanted, rtol=1e-4)
+    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted * 0.5**0.5, rtol=1e-4)
+    assert budget_map(photo, 1.0).max() <= 1
 
 
-def test_the_plain_side_of_an_edge_counts():
+def test_on_the_plain_side_of_an_edge_the_plain_windows_count():
     photo = grey(64, 64, 20)
     photo[:, 32:] = 230
-    bound = budget_map(photo, 8.0)
-    assert bound[:, 24].max() == pytest.approx(PLAIN_LEVELS)
-    assert bound[:, 40].max() == pytest.approx(PLAIN_LEVELS)
+    bound = budget_map(photo, 8.0)[20]
+    # Of the 7 windows along the row that hold column 31 one is plain, of those that hold column 28 four: their costs
+    # are (1/7)^(1/4) and (4/7)^(1/4) of a plain area's, what the others add is next to nothing.
+    assert bound[31] == pytest.approx(PLAIN_LEVELS + TEXTURE_LEVELS * (7 ** (1 / 4) - 1), rel=0.01)
+    assert bound[28] == pytest.approx(PLAIN_LEVELS + TEXTURE_LEVELS * ((7 / 4) ** (1 / 4) - 1), rel=0.01)
+    assert bound[25] == bound[38] == pytest.approx(PLAIN_LEVELS)
+    np.testing.assert_allclose(bound[:32], bound[:31:-1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3000, 4000), (16, 5000), (300, 451), (769, 16)])

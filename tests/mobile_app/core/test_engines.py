@@ -173,8 +173,17 @@ def test_every_second_step_is_shown_the_photo_as_posted():
 def test_one_step_goes_up_the_gradient_by_its_stride(sign):
     engine = GradientEngine([GradientGraph("a", [], grad=sign)], posting_quality=None)
     image = np.full((1, 3, 16, 16), 0.5, np.float32)
-    delta = perturb(engine, image, config=StepConfig(steps=1, stride=0.25))
+    delta = perturb(engine, image, config=StepConfig(rule="mi_fgsm", steps=1, stride=0.25))
     np.testing.assert_allclose(delta, sign * 0.25 * 0.03, rtol=1e-5)
+
+
+def test_strides_shrink_from_the_first_step_to_the_last():
+    engine = GradientEngine([GradientGraph("a", [], grad=1)], posting_quality=None)
+    image, bound = np.full((1, 3, 16, 16), 0.5, np.float32), np.full((1, 1, 16, 16), 0.5, np.float32)
+    three = perturb(engine, image, bound, config=StepConfig(rule="mi_fgsm", steps=3, stride=0.3, last_stride=0.1))
+    np.testing.assert_allclose(three, (0.3 + 0.2 + 0.1) * 0.5, rtol=1e-5)
+    one = perturb(engine, image, bound, config=StepConfig(rule="mi_fgsm", steps=1, stride=0.3, last_stride=0.1))
+    np.testing.assert_allclose(one, 0.3 * 0.5, rtol=1e-5)
 
 
 def test_a_gradient_of_colour_alone_moves_nothing():
@@ -264,21 +273,21 @@ def test_a_stop_is_heard_between_two_squares():
 # One for all photos
 
 
-def test_a_universal_perturbation_is_scaled_by_the_bound_and_asks_nothing_of_the_photo():
+def test_a_universal_perturbation_takes_nine_tenths_of_the_bound_and_asks_nothing_of_the_photo():
     pattern = np.random.default_rng(3).uniform(-1, 1, (1, 1, SIDE_PX, SIDE_PX)).astype(np.float32)
     bound = np.random.default_rng(4).uniform(0.01, 0.05, (1, 1, SIDE_PX, SIDE_PX)).astype(np.float32)
     engine = UniversalEngine(pattern)
     first, second = (perturb(engine, photo(16, 16, seed=seed), bound) for seed in (0, 1))
-    np.testing.assert_allclose(first, pattern * bound, rtol=1e-5)
+    np.testing.assert_allclose(first, 0.9 * pattern * bound, rtol=1e-5)
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_universal_perturbation_is_repeated_along_a_long_photo():
     pattern = np.random.default_rng(3).uniform(-1, 1, (1, 1, SIDE_PX, SIDE_PX)).astype(np.float32)
-    delta = perturb(UniversalEngine(pattern), photo(16, 48)) / 0.03  # three squares side by side
+    delta = perturb(UniversalEngine(pattern), photo(16, 48)) / (0.9 * 0.03)  # three squares side by side
     np.testing.assert_allclose(delta, np.tile(pattern, 3), rtol=1e-4, atol=1e-6)
 
 
 def test_a_pattern_beyond_the_whole_budget_is_brought_back():
     delta = perturb(UniversalEngine(np.full((1, 1, SIDE_PX, SIDE_PX), -7, np.float32)), photo(16, 16))
-    np.testing.assert_allclose(delta, -0.03, rtol=1e-6)
+    np.testing.assert_allclose(delta, -0.9 * 0.03, rtol=1e-6)

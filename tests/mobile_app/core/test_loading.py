@@ -15,10 +15,10 @@ from mobile_app.core.engines import GeneratorEngine, GradientEngine, UniversalEn
 from mobile_app.core.errors import BundleError
 from mobile_app.core.loading import engine_within, engines_of, load_engine
 from mobile_app.core.runtime import Port
-from mobile_app.core.step import StepConfig
+from mobile_app.core.step import StepConfig, with_steps
 
 SIDE_PX = 32
-CONFIG = StepConfig(steps=20, stride=0.15, budget_levels=4)
+CONFIG = StepConfig(steps=20, budget_levels=4)
 
 
 class StandIn:
@@ -142,7 +142,7 @@ def test_the_gradient_engine_takes_the_steps_that_it_has_time_for(whole, seconds
     engine, config = engine_within(whole, seconds, megapixels, CONFIG, now=clock(0.1))
     assert engine.name == "gradient"
     assert config.steps == steps
-    assert config.stride == pytest.approx(min(1, 0.15 * 20 / steps))  # fewer steps, each as much longer
+    assert config == with_steps(CONFIG, steps)
     assert config.budget_levels == 4
 
 
@@ -153,7 +153,7 @@ def test_where_not_even_one_call_fits_the_universal_perturbation_is_laid_over(wh
 
 def test_the_gradient_engine_alone_takes_what_few_steps_there_are(make_bundle):
     engine, config = engine_within(make_bundle({"a": "gradient"}), 0.1, 1, CONFIG, now=clock(0.1))
-    assert (engine.name, config.steps, config.stride) == ("gradient", 1, 1)
+    assert (engine.name, config) == ("gradient", with_steps(CONFIG, 1))
 
 
 def test_a_bundle_without_gradients_gives_the_next_strongest(make_bundle):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobile_app.core.step import Array, StepConfig, momentum, project, smoothed, take_step
+from mobile_app.core.step import Array, StepConfig, momentum, project, smoothed, take_step, with_steps
 
 
 def row(*values: float) -> Array:
@@ -17,7 +17,14 @@ def bound(*values: float) -> Array:
     return np.float32(values).reshape(1, 1, 1, -1)
 
 
-def step(config: StepConfig, grad: Array, delta: Array | None = None, velocity: Array | None = None, **given: Array):
+def step(
+    config: StepConfig,
+    grad: Array,
+    delta: Array | None = None,
+    velocity: Array | None = None,
+    progress: float = 0.0,
+    **given: Array,
+):
     zeros = np.zeros_like(grad)
     image = given.get("image", zeros + np.float32(0.5))
     limit = given.get("bound", bound(*[0.1] * grad.shape[-1]))
@@ -28,6 +35,7 @@ def step(config: StepConfig, grad: Array, delta: Array | None = None, velocity: 
         image=image,
         bound=limit,
         config=config,
+        progress=progress,
     )
 
 
@@ -136,11 +144,43 @@ def test_no_smoothing_is_the_gradient_itself(rng):
     np.testing.assert_array_equal(smoothed(grad, 0), grad)
 
 
-def test_the_plan_is_nineteen_steps_of_three_twentieths():
-    config = StepConfig()
-    assert (config.steps, config.stride, config.smoothing_px, config.decay) == (19, 0.15, 1.0, 1.0)
-    delta, _ = step(config, row(1.0, -2.0))
-    np.testing.assert_allclose(delta, row(0.015, -0.015), rtol=1e-6)
+def test_a_proportional_step_follows_the_size_of_the_velocity_up_to_a_multiple_of_its_mean():
+    # The velocity is the gradient over a norm, so only proportions count: of mean |(6, -1.5, 0, 0.5)| = 2, half is the
+    # whole from 1 up and 0.5 is half the way.
+    config = StepConfig(rule="proportional", stride=0.5, whole_at=0.5)
+    delta, velocity = step(config, row(6.0, -1.5, 0.0, 0.5))
+    np.testing.assert_allclose(delta, row(0.05, -0.05, 0.0, 0.025), rtol=1e-6)
+    np.testing.assert_allclose(velocity, row(6 / 24, -1.5 / 24, 0, 0.5 / 24), rtol=1e-6)
+
+
+def test_a_proportional_step_is_the_same_for_a_gradient_of_any_scale(rng):
+    grad = rng.normal(size=(1, 3, 4, 4)).astype(np.float32)
+    limit = np.full((1, 1, 4, 4), 0.1, np.float32)
+    found = [step(StepConfig(), grad * np.float32(scale), bound=limit)[0] for scale in (1e-6, 1, 1e6)]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+    np.testing.assert_allclose(found[2], found[1], rtol=1e-4)
+
+
+def test_where_every_pixel_goes_whole_it_is_momentum_iteration(rng):
+    grad = rng.normal(size=(1, 3, 4, 4)).astype(np.float32)
+    limit = np.full((1, 1, 4, 4), 0.1, np.float32)
+    whole, _ = step(StepConfig(whole_at=1e-6), grad, bound=limit)
+    signs, _ = step(StepConfig(rule="mi_fgsm"), grad, bound=limit)
+    np.testing.assert_array_equal(whole, signs)
+
+
+def test_strides_go_down_evenly_from_the_first_step_to_the_last():
+    config = StepConfig(rule="bim", stride=0.5, last_stride=0.1)
+    found = [step(config, row(1.0), progress=progress)[0].max() for progress in (0.0, 0.25, 0.5, 1.0)]
+    np.testing.assert_allclose(found, [0.05, 0.04, 0.03, 0.01], rtol=1e-6)
+
+
+def test_fewer_steps_take_more_pixels_the_whole_way():
+    config = StepConfig(steps=20, whole_at=3.0)
+    assert with_steps(config, 10) == StepConfig(steps=10, whole_at=1.5)
+    assert with_steps(config, 1).whole_at == 0.5  # and not 0.15
+    assert with_steps(StepConfig(steps=20, whole_at=0.2), 1).whole_at == 0.2
+    assert with_steps(config, 40) == StepConfig(steps=40, whole_at=3.0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -167,6 +207,10 @@ def test_shapes_that_differ_are_refused():
         ("decay", 1.1),
         ("stride", 0),
         ("stride", float("nan")),
+        ("last_stride", 0),
+        ("last_stride", 1.1),
+        ("whole_at", 0),
+        ("whole_at", float("nan")),
         ("smoothing_px", -0.1),
         ("smoothing_px", 10.1),
         ("smoothing_px", float("nan")),

@@ -73,7 +73,7 @@ def test_accumulated_signs_in_place_of_gradients_would_be_found(network: nn.Modu
     label = network(image).argmax(1)
     attack = torchattacks.MIFGSM(network, eps=BUDGET, alpha=STRIDE * BUDGET, steps=STEPS, decay=1.0)
     *_, delta = _follow(
-        network, image, label, StepConfig(rule="mi_fgsm", steps=STEPS, stride=STRIDE), of_gradient=np.sign
+        network, image, label, StepConfig(rule="mi_fgsm", steps=STEPS, stride=STRIDE, decay=1.0), of_gradient=np.sign
     )
     with pytest.raises(AssertionError):
         _assert_same(delta, attack(image, label) - image)
