@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 
 PLAIN_LEVELS = 1.4  # what a plain area bears at a budget of 8 levels
 TEXTURE_LEVELS = 6.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
-_C2 = (0.03 * 255) ** 2
+_C2 = np.float32((0.03 * 255) ** 2)
 _PLAINER = 4  # power of the mean over windows: 1 is that of SSIM, a large one counts the plainest alone
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
 _WINDOW_PX = 7
@@ -35,8 +35,7 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
 
     Args:
         rgb_hwc: (H, W, 3) uint8.
-        budget_levels: the ceiling. What is below it goes with its square root: half the levels at the root of a half of
-            the changes, which is half of what they cost.
+        budget_levels: the ceiling. The map below it goes with its square root: half the budget costs half as much.
     """
     luminance = _luminance(rgb_hwc)
     mean, mean_square = (_over_window(values) / _WINDOW_PX**2 for values in (luminance, luminance**2))
