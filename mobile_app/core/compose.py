@@ -35,14 +35,14 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
 
     Args:
         rgb_hwc: (H, W, 3) uint8.
-        budget_levels: the ceiling. The map below it goes with its square root: half the budget costs half as much.
+        budget_levels: the ceiling. One over 8 levels raises the whole map in proportion, one under 8 cuts it off.
     """
     luminance = _luminance(rgb_hwc)
     mean, mean_square = (_over_window(values) / _WINDOW_PX**2 for values in (luminance, luminance**2))
     variance = np.maximum(mean_square - mean**2, 0)
     costs = (_C2 / (2 * variance + _C2)) ** _PLAINER  # of windows; 1 in a plain area
     cost = (_over_window(costs) / _WINDOW_PX**2) ** (1 / _PLAINER)
-    bearable = (PLAIN_LEVELS + TEXTURE_LEVELS * (1 / cost - 1)) * (budget_levels / 8) ** 0.5
+    bearable = (PLAIN_LEVELS + TEXTURE_LEVELS * (1 / cost - 1)) * max(1.0, budget_levels / 8)
     return np.minimum(bearable, budget_levels).astype(np.float32)
 
 

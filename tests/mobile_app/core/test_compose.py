@@ -21,9 +21,11 @@ def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return after.astype(int) - before
 
 
-def test_a_plain_photo_bears_what_a_plain_area_bears():
+def test_a_plain_photo_bears_what_a_plain_area_bears_up_to_the_budget():
     np.testing.assert_allclose(budget_map(grey(64, 64), 8.0), PLAIN_LEVELS, rtol=1e-6)
-    np.testing.assert_allclose(budget_map(grey(64, 64), 4.0), PLAIN_LEVELS * 0.5**0.5, rtol=1e-6)
+    np.testing.assert_allclose(budget_map(grey(64, 64), 4.0), PLAIN_LEVELS, rtol=1e-6)
+    np.testing.assert_allclose(budget_map(grey(64, 64), 1.0), 1, rtol=1e-6)
+    np.testing.assert_allclose(budget_map(grey(64, 64), 12.0), PLAIN_LEVELS * 1.5, rtol=1e-6)
 
 
 def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng):
@@ -42,7 +44,7 @@ def test_even_texture_bears_more_by_its_variance():
     photo[:, ::2] = 128
     wanted = PLAIN_LEVELS + TEXTURE_LEVELS * 2 * (48 / 49) / 7.65**2
     np.testing.assert_allclose(budget_map(photo, 8.0)[10:30, 10:30], wanted, rtol=1e-4)
-    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted * 0.5**0.5, rtol=1e-4)
+    np.testing.assert_allclose(budget_map(photo, 12.0)[10:30, 10:30], wanted * 1.5, rtol=1e-4)
     assert budget_map(photo, 1.0).max() <= 1
 
 

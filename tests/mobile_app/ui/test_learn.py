@@ -121,7 +121,7 @@ def test_every_source_that_a_text_points_to_is_listed(driver: Any) -> None:
     article(driver, "tulip")
     texts = driver.texts()
     listed = {int(found[1]) for text in texts if (found := re.match(r"\[(\d+)\] ", text))}
-    marks = {int(n) for text in texts for group in re.findall(r" \[([\d, ]+)\]$", text) for n in group.split(", ")}
+    marks = {int(n) for text in texts for group in re.findall(r" \[([\d,]+)\]$", text) for n in group.split(",")}
     assert listed == set(range(1, len(listed) + 1)) == marks
 
 
