@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AFTER_SECONDS = 0.4  # Home stands by then, and was drawn
 _EVERY_SECONDS = 0.02
+_QUIET_SECONDS = 3.0  # a page that a job's end makes stands long before
+# Collections of the middle generation until a full one: Python's own number, and ours.
+_FULL_AFTER, _NEVER = 10, 1 << 30
 _PAGES = ("protect", "protect_result", "flowers", "learn", "learn_article", "quiz", "quiz_round", "settings")
 
 
@@ -37,11 +40,28 @@ def warm_up(app: PetalveilApp) -> None:
         if (name := next(pages, None)) is not None:
             screen_class(name)
             Clock.schedule_once(next_page, _EVERY_SECONDS)
-        elif not gc.get_freeze_count():
-            # Modules stay for good: to walk through all of them at each full collection holds up a frame by 60 ms.
-            gc.freeze()
+        else:
+            _collect_when_quiet(app)
 
     Clock.schedule_once(begin, AFTER_SECONDS)
+
+
+def _collect_when_quiet(app: PetalveilApp) -> None:
+    """A full collection takes some 50 ms: it waits until no job runs, and leaves out the modules, which stay."""
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
+    if not gc.get_freeze_count():
+        gc.freeze()
+
+    def look(_dt: float) -> bool:
+        if app.worker.is_closed:
+            gc.set_threshold(young, middle, _FULL_AFTER)
+            return False  # not again
+        if not app.worker.is_busy and gc.get_count()[2] > _FULL_AFTER:
+            gc.collect()
+        return True
+
+    Clock.schedule_interval(look, _QUIET_SECONDS)
 
 
 def _import_core(_task: Any) -> None:

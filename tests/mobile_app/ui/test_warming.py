@@ -50,8 +50,24 @@ def test_an_app_that_ends_at_once_imports_nothing_more(driver: Any, monkeypatch:
     assert seen == []
 
 
-def test_what_is_fetched_is_left_out_of_full_collections(driver: Any) -> None:
-    driver.wait(lambda: gc.get_freeze_count() > 50_000)
+def test_what_is_fetched_is_left_out_of_full_collections_which_wait_until_no_job_runs(driver: Any) -> None:
+    driver.wait(lambda: gc.get_freeze_count() > 50_000 and gc.get_threshold()[2] > 1000)
+    full: list[bool] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            full.append(driver.app.worker.is_busy)
+
+    gc.callbacks.append(note)
+    try:
+        for _ in range(12):
+            gc.collect(1)
+        driver.wait(lambda: full)
+    finally:
+        gc.callbacks.remove(note)
+    assert full == [False]
+    driver.stop()
+    driver.wait(lambda: gc.get_threshold()[2] < 1000)  # the process gets its own way back
 
 
 def test_what_is_fetched_is_there(driver: Any) -> None:
