@@ -27,6 +27,7 @@ PointsFrom = Literal["base", "several", "renewed"]
 POINTS_FROM: tuple[str, ...] = get_args(PointsFrom)
 
 USUAL_FILL, USUAL_POINTS = "mean", "base"
+_USUAL = ((FILLS, USUAL_FILL), (POINTS_FROM, USUAL_POINTS))  # choices in the order of a name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def full_names(methods: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         "+".join([method, *filter(None, choices)])
         for method in methods
-        for choices in product(_choices(method, FILLS, USUAL_FILL), _choices(method, POINTS_FROM, USUAL_POINTS))
+        for choices in product(*(_choices(method, among, usual) for among, usual in _USUAL))
     )
 
 
@@ -65,5 +66,5 @@ def _choices(method: str, among: tuple[str, ...], usual: str) -> list[str]:
 
 
 def _grammar(method: str) -> str:
-    parts = [_choices(method, among, usual)[1:] for among, usual in ((FILLS, "mean"), (POINTS_FROM, "base"))]
+    parts = [_choices(method, among, usual)[1:] for among, usual in _USUAL]
     return method + "".join(f"[+{'|'.join(choices)}]" for choices in parts if choices)
