@@ -16,9 +16,13 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     table = commands.add_parser(
         "advmask-table",
         help="compare augmentations over several seeds",
-        description="Train the same network with every augmentation and seed; write table.csv and table.md.",
+        description="Train the same network with every augmentation and seed; write table.csv and table.md. "
+        "--data may be a CIFAR-10 file (.npz), for a network such as cifar_resnet20 with --weights random.",
     )
     add_data(table)
+    table.add_argument(
+        "--pictures", type=int, default=2000, metavar="N", help="of CIFAR-10, to learn from (default: %(default)s)"
+    )
     table.add_argument(
         "--methods",
         nargs="+",
@@ -44,19 +48,23 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _table(options: argparse.Namespace) -> int:
     from training.augment.augmentation import NAMES
-    from training.recipes.advmask_points import PointsConfig, base_model, points_of_photos
+    from training.data.cifar10_photos import load_cifar10
+    from training.recipes.advmask_points import BASE_SIZE_PX, PointsConfig, base_model, points_of_photos
     from training.recipes.advmask_table import USES_POINTS, TableConfig, as_markdown, compare_augmentations
     from training.recipes.flowers import TrainingSet
     from training.recipes.ship_flowers import held_size
 
     run = run_config(options)
     config = TableConfig(run=run, methods=tuple(options.methods or NAMES), seeds=tuple(options.seeds))
-    photos = photo_set(options, held_size(run))
+    is_cifar = len(options.data) == 1 and options.data[0].endswith(".npz")
+    photos = load_cifar10(Path(options.data[0]), options.pictures) if is_cifar else photo_set(options, held_size(run))
     points = None
     if any(method in USES_POINTS for method in config.methods):
         base = options.points_network or base_model(run, photos, options.points / "base", report=print)
-        points = points_of_photos(photos, base, options.points, PointsConfig(), report=print)
-    rows = compare_augmentations(config, TrainingSet(photos=photos, points=points), options.out, report=print)
+        wanted = PointsConfig(size_px=min(BASE_SIZE_PX, run.size_px))
+        points = points_of_photos(photos, base, options.points, wanted, report=print)
+    data = TrainingSet(photos=photos, points=points, preset="cifar10" if is_cifar else "photo")
+    rows = compare_augmentations(config, data, options.out, report=print)
     print(as_markdown(rows))
     return 0
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.calibrate import calibrate
+from training.models.cifar_resnet import cifar_resnet
 from training.models.efficientnet_lite import efficientnet_lite
 from training.models.squeezenet import squeezenet
 from training.torchvision_shim import ensure_torchvision
@@ -19,7 +20,8 @@ TORCHVISION = (
 )
 EFFICIENTNET_LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 SQUEEZENET = "squeezenet_ndf"
-NETWORKS = (*EFFICIENTNET_LITE, SQUEEZENET, *TORCHVISION)
+CIFAR_RESNET = ("cifar_resnet20", "cifar_resnet56")
+NETWORKS = (*EFFICIENTNET_LITE, SQUEEZENET, *CIFAR_RESNET, *TORCHVISION)
 
 
 class Normalised(nn.Module):
@@ -46,7 +48,7 @@ def build_network(
             squeezenet_ndf; "calibrated" is random by `seed` and made to behave (see `calibrate`), for checks where no
             network is at hand; "random" is as the constructor leaves it, by `seed`, to be filled with a checkpoint.
         classes: how many logits; other than None, the last layer is a new one, random by `seed`.
-    Raises: ValueError for an unknown name or fewer than one class.
+    Raises: ValueError for an unknown name, fewer than one class, or weights that a network does not have.
     """
     if name not in NETWORKS:
         raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {name!r}")
@@ -86,6 +88,10 @@ def _build(name: str, *, pretrained: bool) -> nn.Module:
         return efficientnet_lite(int(name[-1]), pretrained=pretrained)
     if name == SQUEEZENET:
         return squeezenet(pretrained=pretrained)
+    if name in CIFAR_RESNET:
+        if pretrained:
+            raise ValueError(f"weights: {name} has none that were published with a package; expected random")
+        return cifar_resnet(int(name.removeprefix("cifar_resnet")))
     return Normalised(_torchvision(name, pretrained=pretrained))
 
 

@@ -10,9 +10,9 @@ from training.data.flowers import PhotoSet
 from training.recipes.flowers import MODEL, FlowersConfig, TrainingSet, train_flowers
 from training.recipes.flowers_points import BASE_SIZE_PX, PhotoPoints, PointsConfig
 
-__all__ = ["PointsConfig", "base_model", "points_of_photos"]
+__all__ = ["BASE_SIZE_PX", "PointsConfig", "base_model", "points_of_photos"]
 
-BASE_EPOCHS = 10
+BASE_EPOCHS = 10  # of fine-tuning; a network that begins at random learns as long as the run itself
 
 
 def points_of_photos(
@@ -44,8 +44,8 @@ def base_model(
     path = out / MODEL
     if not path.exists():
         report("training the base model whose sensitive points are masked")
-        small = replace(
-            config, augmentation="none", size_px=BASE_SIZE_PX, test_size_px=BASE_SIZE_PX, crop=1.0, epochs=BASE_EPOCHS
-        )
+        side = min(BASE_SIZE_PX, config.size_px)
+        epochs = config.epochs if config.weights == "random" else BASE_EPOCHS
+        small = replace(config, augmentation="none", size_px=side, test_size_px=side, crop=1.0, epochs=epochs)
         train_flowers(small, TrainingSet(photos=photos), out, report=report)
     return path

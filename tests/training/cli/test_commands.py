@@ -57,7 +57,7 @@ def test_the_options_of_a_run_are_the_fields_of_its_config() -> None:
     ("arguments", "words"),
     [
         (["flowers", "--data", "no/such/folder"], "no/such/folder: expected a folder with a folder a class"),
-        (["flowers", "--data", "x", "--epochs", "0"], "epochs: expected 1"),
+        (["flowers", "--data", "x", "--epochs", "-1"], "epochs: expected 0"),
         (["flowers", "--data", "x", "--others-share", "2"], "others_share"),
         (["advmask-table", "--data", "x", "--methods", "blur"], "methods"),
         (["advmask-maps", "--data", "x", "--models", "nothing"], "expected NAME=CHECKPOINT"),

@@ -41,11 +41,18 @@ def test_unknown_name_is_refused_with_those_that_are_known() -> None:
         build_network("alexnet")
 
 
+def test_weights_that_a_network_does_not_have_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"weights: cifar_resnet20 has none .*expected random"):
+        build_network("cifar_resnet20")
+
+
 def test_names_are_unique() -> None:
     assert len(set(NETWORKS)) == len(NETWORKS)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite1", "squeezenet1_1", "mobilenet_v3_small", "resnet18"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite1", "squeezenet1_1", "cifar_resnet20", "mobilenet_v3_small", "resnet18"]
+)
 def test_number_of_classes_is_that_of_a_new_last_layer(name: str) -> None:
     network = build_network(name, weights="random", classes=7)
     with torch.no_grad():

@@ -140,7 +140,7 @@ def test_the_report_names_every_figure_and_mistakes_are_surest_first(trained: Pa
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("epochs", 0),
+        ("epochs", -1),
         ("augmentation", "mixup"),
         ("augmentation", "none+blur"),
         ("batch", 1),
