@@ -30,6 +30,7 @@ from training.evaluate.flower_report import as_markdown, measure_flowers, wrong_
 from training.models.checkpoint import Checkpoint, build, save_checkpoint
 from training.recipes.advmask_points import PointsConfig, base_model, points_of_photos
 from training.recipes.flowers import MODEL, FlowersConfig, TrainingSet, train_flowers
+from training.recipes.flowers_points import PhotoPoints
 
 SHOWS_FLOWER = Path(training.data.__file__).with_name("photos_with_flowers.txt")
 CALIBRATION, CALIBRATION_EACH = "calibration", 12  # folder, and photos of each class in it
@@ -79,8 +80,10 @@ def run_flowers(
         points=_points(job, photos, report),
     )
     checkpoint = train_flowers(config, data, job.out, command=job.command, report=report)
-    checkpoint = at_best_size(checkpoint, photos, job.test_sizes_px, report=report)
-    figures = measure_flowers(checkpoint, photos, load_background(measured, short_side_px))
+    checkpoint = at_best_size(checkpoint, load, job.test_sizes_px, report=report)
+    seen_px = seen_short_side(checkpoint)
+    photos = load(seen_px)
+    figures = measure_flowers(checkpoint, photos, load_background(measured, seen_px))
     checkpoint = replace(
         checkpoint,
         metrics={**checkpoint.metrics, "test": figures},
@@ -97,7 +100,7 @@ def run_flowers(
 
 def at_best_size(
     checkpoint: Checkpoint,
-    photos: PhotoSet,
+    load: Callable[[int], PhotoSet],
     sizes_px: Sequence[int],
     *,
     report: Callable[[str], None] = lambda _line: None,
@@ -105,18 +108,23 @@ def at_best_size(
     """The checkpoint at the size at which it does best on validation photos, and calibrated there.
 
     What a network sees in training is enlarged by the random crops, so it does better on larger photos than its views
-    were (Touvron et al. 2019, arXiv:1906.06423). Of two sizes that do as well the smaller is taken.
+    were (Touvron et al. 2019, arXiv:1906.06423). Of two sizes that do as well the smaller is taken. Photos are read
+    anew for each size, since the phone resizes them once, and confidence is to be that of the phone.
+
+    Args:
+        load: gives the photos, resized to a short side in px.
     """
     network, classes = build(checkpoint), len(checkpoint.classes)
-    rows = photos.rows("val")
-    labels = torch.from_numpy(photos.labels[rows])
-    found: dict[int, tuple[float, Tensor]] = {}
+    found: dict[int, tuple[float, Tensor, Tensor]] = {}
     for size_px in sorted({checkpoint.size_px, *sizes_px}):
+        photos = load(seen_short_side(replace(checkpoint, size_px=size_px)))
+        rows = photos.rows("val")
+        labels = torch.from_numpy(photos.labels[rows])
         logits = predict(network, [photos.images[row] for row in rows], size_px, crop=checkpoint.crop)
-        found[size_px] = accuracy(logits, labels, classes), logits
+        found[size_px] = accuracy(logits, labels, classes), logits, labels
         report(f"{size_px} px: {found[size_px][0]:.4f} of validation photos")
     size_px = max(found, key=lambda size_px: (found[size_px][0], -size_px))
-    share, logits = found[size_px]
+    share, logits, labels = found[size_px]
     answers = calibrate_answers(logits * checkpoint.temperature, labels, classes)
     return replace(
         checkpoint,
@@ -125,6 +133,11 @@ def at_best_size(
         unsure_below=answers.unsure_below,
         metrics={**checkpoint.metrics, "val_accuracy": share},
     )
+
+
+def seen_short_side(checkpoint: Checkpoint) -> int:
+    """Short side, in px, to which the phone resizes a photo for this network: nothing is left to resize after it."""
+    return round(checkpoint.size_px / checkpoint.crop)
 
 
 def held_size(config: FlowersConfig) -> int:
@@ -159,10 +172,8 @@ def _write_calibration(folder: Path, data: TrainingSet) -> None:
         write_whole(folder / f"{number:04}.png", buffer.getvalue(), force=True)
 
 
-def _points(
-    job: FlowersJob, photos: PhotoSet, report: Callable[[str], None]
-) -> tuple[NDArray[np.float32] | None, ...] | None:
-    if job.config.augmentation not in NEEDS_POINTS:
+def _points(job: FlowersJob, photos: PhotoSet, report: Callable[[str], None]) -> PhotoPoints | None:
+    if job.config.augmentation not in NEEDS_POINTS or job.config.epochs == 0:
         return None
     base = job.points_network or base_model(job.config, photos, job.points / "base", report=report)
     return points_of_photos(photos, base, job.points, PointsConfig(), report=report)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from training.data.flowers import load_flowers
@@ -56,8 +59,30 @@ def test_validation_photos_choose_the_size_and_the_answers_are_calibrated_there(
     assert list(shares) == [32, 48, 64]
     assert shares[stored.size_px] == max(shares.values())
     assert stored.metrics["val_accuracy"] == pytest.approx(max(shares.values()), abs=1e-4)
-    again = at_best_size(stored, photos, ())
+    again = at_best_size(stored, lambda _short_side_px: photos, ())
     assert (again.size_px, again.unsure_below) == (stored.size_px, pytest.approx(stored.unsure_below))
+
+
+def test_no_epochs_measure_and_calibrate_the_mean_of_what_is_given(flower_folder: Path, tmp_path: Path) -> None:
+    load = partial(load_flowers, [flower_folder])
+    given = [run_flowers(job(tmp_path / f"{seed}", config=replace(SHORT, seed=seed)), load) for seed in (0, 1)]
+    weights = ",".join(str(tmp_path / f"{seed}" / MODEL) for seed in (0, 1))
+    mean = run_flowers(job(tmp_path / "mean", config=replace(SHORT, weights=weights, epochs=0)), load)
+    for name, value in mean.state.items():
+        if value.is_floating_point():
+            assert torch.allclose(value, (given[0].state[name] + given[1].state[name]) / 2, atol=1e-6)
+    assert 0 <= mean.metrics["test"]["accuracy"] <= 1
+
+
+def test_a_photo_is_resized_once_to_what_the_phone_sees(flower_folder: Path, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def load(short_side_px: int):
+        asked.append(short_side_px)
+        return load_flowers([flower_folder], short_side_px)
+
+    checkpoint = run_flowers(job(tmp_path, test_sizes_px=(48,)), load)
+    assert asked[1:] == [32, 48, checkpoint.size_px]
 
 
 def testother_photos_are_learnt_from_or_measured_never_both(other_folder: Path, tmp_path: Path) -> None:
