@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from training.cli.options import add_numbers
+
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands of this module."""
@@ -23,12 +25,11 @@ def _register_training(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="FOLDER[:BYTE]",
         help="folders of clean photos (with a byte, those whose sha256 begins below it) and CIFAR-10 files (.npz)",
     )
-    parser.add_argument("--net", choices=["published", "phone"], default="phone", help="(default: %(default)s)")
+    parser.add_argument(
+        "--net", choices=["published", "phone"], default="phone", help="the paper's, or a small one (default: phone)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/comdefend"), metavar="FOLDER")
-    for name, default in {**_SHAPE, **_NUMBERS}.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
-        )
+    add_numbers(parser, {**_SHAPE, **_NUMBERS}, _ABOUT)
     parser.add_argument("--bf16", action="store_true", help="convolutions in bfloat16, for processors that have it")
     parser.set_defaults(run=_run_training)
 
@@ -43,6 +44,14 @@ _NUMBERS: dict[str, Any] = {
     "settle": 0.5,
     "log_every": 100,
     "seed": 0,
+}
+_ABOUT = {
+    "code_bits": "of the code, a pixel",
+    "noise": "deviation of the noise before the sigmoid in training",
+    "width": "channels of the phone net",
+    "blocks": "of the phone net, in each half",
+    "code_weight": "of the code's mean square in the loss",
+    "settle": "share of the steps, the last, with bits and no noise; 0 as published",
 }
 
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from training.cli.options import add_numbers
+
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands of this module."""
@@ -38,10 +40,7 @@ def _register_compression(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--short-side-px", type=int, default=256, help="to which photos are brought down first (default 256)"
     )
-    for name, default in _NUMBERS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
-        )
+    add_numbers(parser, _NUMBERS, _ABOUT)
     parser.add_argument(
         "--widths",
         type=int,
@@ -111,6 +110,17 @@ def _register_table(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run_table)
+
+
+_ABOUT = {
+    "blocks": "residual blocks at each width",
+    "kinks": "of the curve of a coefficient in the transforms",
+    "crop_px": "side of what is cut from photos",
+    "crops_a_photo": "in an epoch",
+    "epochs": "passes over the photos; 0: what the start gives",
+    "curve_rate": "learning rate of the curves, times --learning-rate",
+    "workers": "processes that compress",
+}
 
 
 def _run_compression(options: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from training.cli.options import add_numbers
+
 FLOWERS102 = "flowers102"
 
 
@@ -81,30 +83,41 @@ def add_points(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser, changed: dict[str, Any]) -> None:
     """An option for every field of FlowersConfig, with other defaults where `changed` has them."""
-    for name, kind, default in _FIELDS:
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, default=changed.get(name, default), help="(default: %(default)s)"
-        )
+    add_numbers(parser, _DEFAULTS | changed, _ABOUT)
 
 
 # Written out so that --help loads nothing heavy; a test holds them to FlowersConfig.
-_FIELDS: tuple[tuple[str, type, Any], ...] = (
-    ("network", str, "efficientnet_lite0"),
-    ("weights", str, "pretrained"),
-    ("augmentation", str, "advmask"),
-    ("size_px", int, 176),
-    ("test_size_px", int, 224),
-    ("crop", float, 1.0),
-    ("epochs", int, 12),
-    ("batch", int, 32),
-    ("learning_rate", float, 4e-4),
-    ("head_rate", float, 5.0),
-    ("weight_decay", float, 0.02),
-    ("label_smoothing", float, 0.1),
-    ("ema_decay", float, 0.99),
-    ("smallest_area", float, 0.35),
-    ("seed", int, 0),
-)
+_DEFAULTS: dict[str, Any] = {
+    "network": "efficientnet_lite0",
+    "weights": "pretrained",
+    "augmentation": "advmask",
+    "size_px": 176,
+    "test_size_px": 224,
+    "crop": 1.0,
+    "epochs": 12,
+    "batch": 32,
+    "learning_rate": 4e-4,
+    "head_rate": 5.0,
+    "weight_decay": 0.02,
+    "label_smoothing": 0.1,
+    "ema_decay": 0.99,
+    "smallest_area": 0.35,
+    "seed": 0,
+}
+_ABOUT = {
+    "network": "efficientnet_lite0, mobilenet_v3_small, ...; a wrong name lists all",
+    "weights": "pretrained, random, a checkpoint to go on from, or with commas several, for their mean",
+    "augmentation": "METHOD[+blur|+noise|+zero][+several|+renewed], as in advmask-table",
+    "size_px": "side of the views in training",
+    "test_size_px": "side at which the network is used",
+    "crop": "share of the short side that is seen when it is used",
+    "epochs": "passes over the photos; 0 calibrates and measures the weights as they are",
+    "head_rate": "learning rate of the new last layer, times --learning-rate",
+    "weight_decay": "of AdamW",
+    "label_smoothing": "share of a label that goes to all classes alike",
+    "ema_decay": "a step, of the averaged weights, which are what is kept",
+    "smallest_area": "share of a photo that a view may be cropped to",
+}
 
 
 def run_config(options: argparse.Namespace) -> Any:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from training.cli.options import add_numbers
+
 _SURROGATES = ("lite0", "lite1", "squeezenet")
 
 
@@ -33,10 +35,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         )
         parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with judges/ and weights/")
         parser.add_argument("--out", type=Path, default=Path(f"runs/{kind}"), metavar="FOLDER")
-        for name, default in _NUMBERS.items():
-            parser.add_argument(
-                f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
-            )
+        add_numbers(parser, _NUMBERS, _ABOUT)
         if kind == "generator":
             parser.add_argument("--universal", type=Path, metavar="MODEL.pt", help="a perturbation to start from")
         parser.set_defaults(run=_run, kind=kind)
@@ -51,6 +50,11 @@ _NUMBERS: dict[str, Any] = {
     "margin": 2.0,
     "views_a_photo": 4,
     "seed": 0,
+}
+_ABOUT = {
+    "learning_rate": "of a generator",
+    "stride": "of a universal perturbation, at first",
+    "margin": "in logits, by which another class should win",
 }
 
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from training.cli.options import add_numbers
+
 # Written out so that --help loads nothing heavy; a test holds them to SensingConfig and PhotoSensingConfig.
 NUMBERS: dict[str, Any] = {
     "steps": 300,
@@ -36,6 +38,17 @@ PHOTO_NUMBERS: dict[str, Any] = {
     "precision": "bf16",
     "seed": 0,
 }
+_ABOUT = {
+    "plain_steps": "of the codec alone, before anything is deceived",
+    "alpha": "of the loss of quality, where it begins",
+    "beta": "of the classifier in the loss",
+    "lambda_d": "of D_rf in the critics' loss",
+    "gamma_d": "of D_rec in the critics' loss",
+    "lambda_g": "of D_rf in the reconstruction's loss",
+    "gamma_g": "of D_rec in the reconstruction's loss",
+    "critic_rate": "learning rate of the critics, times --learning-rate",
+    "limit": "nats at which a picture's cross-entropy ends; 0: nowhere",
+}
 _AGAINST = ("none", "vgg", "resnet", "generative", "printed")
 
 
@@ -50,7 +63,9 @@ def _register_sensing(commands: argparse._SubParsersAction[Any]) -> None:
     about = "train CSNet and reconstructions that classifiers cannot read, on grey pictures"
     parser = commands.add_parser("sensing", help=about, description=f"{about}; goes on where it stopped")
     _add_data(parser)
-    parser.add_argument("--rate", type=float, nargs="+", default=[0.1, 0.2, 0.3], help="(default: 0.1 0.2 0.3)")
+    parser.add_argument(
+        "--rate", type=float, nargs="+", default=[0.1, 0.2, 0.3], help="measurements a pixel (default: 0.1 0.2 0.3)"
+    )
     parser.add_argument(
         "--against",
         nargs="+",
@@ -62,11 +77,7 @@ def _register_sensing(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--pictures", type=int, default=20_000, help="to train on (default: %(default)s)")
     parser.add_argument("--plain-steps", type=int, default=100, help="of CSNet itself (default: %(default)s)")
     parser.add_argument("--classifier-steps", type=int, default=1000, help="of each classifier (default: %(default)s)")
-    for name, default in NUMBERS.items():
-        if name not in _BY_RATE:
-            parser.add_argument(
-                f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
-            )
+    add_numbers(parser, {name: default for name, default in NUMBERS.items() if name not in _BY_RATE}, _ABOUT)
     for name, (metavar, about) in _BY_RATE.items():
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -111,10 +122,7 @@ def _register_photos(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="for darknet_tiny")
     parser.add_argument("--out", type=Path, default=Path("runs/sensing-photos"), metavar="FOLDER")
-    for name, default in PHOTO_NUMBERS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help="(default: %(default)s)"
-        )
+    add_numbers(parser, PHOTO_NUMBERS, {**_ABOUT, "quality_loss": "share of the plain codec's PSNR that is given up"})
     parser.add_argument("--patch-px", type=int, default=128, help="of what is cut from photos (default: %(default)s)")
     parser.add_argument(
         "--shown-px",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -25,6 +26,8 @@ COMMANDS = (
     "comreadv-table",
     "comdefend",
     "comdefend-table",
+    "universal",
+    "generator",
     "sensing",
     "sensing-table",
     "sensing-photos",
@@ -46,11 +49,17 @@ def test_help_does_not_load_torch(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_recipe_says_what_it_is(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert not re.search(r"--[a-z-]+ (\[?[A-Z.\] \[]+|\{[a-z,]+\}) \(default", words)
+
+
 def test_the_options_of_a_run_are_the_fields_of_its_config() -> None:
     config = FlowersConfig()
-    assert {name: default for name, _, default in flowers._FIELDS} == {
-        item.name: getattr(config, item.name) for item in fields(config)
-    }
+    assert flowers._DEFAULTS == {item.name: getattr(config, item.name) for item in fields(config)}
 
 
 @pytest.mark.parametrize(
