@@ -63,7 +63,7 @@ def _table(options: argparse.Namespace) -> int:
         base = options.points_network or base_model(run, photos, options.points / "base", report=print)
         wanted = PointsConfig(size_px=min(BASE_SIZE_PX, run.size_px))
         points = points_of_photos(photos, base, options.points, wanted, report=print)
-    data = TrainingSet(photos=photos, points=points, preset="cifar10" if is_cifar else "photo")
+    data = TrainingSet(photos=photos, points=points, kind="cifar10" if is_cifar else "photo")
     rows = compare_augmentations(config, data, options.out, report=print)
     print(as_markdown(rows))
     return 0

@@ -28,6 +28,10 @@ class ViewConfig:
     smallest_area: float = 0.35  # of the photo, that a crop may show
     largest_aspect: float = 4 / 3
     jitter: float = 0.15  # largest change of brightness, contrast and saturation
+    # Instead of a resized crop: the picture as it is, moved by whole pixels up to this share of its side, black beside
+    # it (He et al. 2015, arXiv:1512.03385, 4.2). Of 32 px each resampling takes so much that a network which saw
+    # nothing else was at a loss before a picture as it is (68 % of those that it had learnt).
+    shift: float | None = None
 
     def __post_init__(self) -> None:
         if self.size_px < 16:
@@ -38,6 +42,8 @@ class ViewConfig:
             raise ValueError(f"largest_aspect: expected 1 to 4, got {self.largest_aspect}")
         if not 0 <= self.jitter < 1:
             raise ValueError(f"jitter: expected 0 <= jitter < 1, got {self.jitter}")
+        if self.shift is not None and not 0 <= self.shift < 1:
+            raise ValueError(f"shift: expected None or 0 <= shift < 1, got {self.shift}")
 
 
 class TrainingViews(Dataset[tuple[Tensor, int]]):
@@ -67,9 +73,12 @@ class TrainingViews(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         rng = np.random.default_rng([self.seed, self.epoch, index])
         image = self.images[index]
-        box = crop_box(image.shape[0], image.shape[1], self.config, rng)
+        if self.config.shift is None:
+            box = crop_box(image.shape[0], image.shape[1], self.config, rng)
+            view = resized_crop(image, box, self.config.size_px)
+        else:
+            view, box = moved(image, self.config, rng)
         points = None if self.points is None or self.points[index] is None else points_in(self.points[index], box)
-        view = resized_crop(image, box, self.config.size_px)
         if rng.random() < 0.5:
             view = view[:, ::-1]
             points = None if points is None else np.stack([points[:, 0], 1 - points[:, 1]], axis=1)
@@ -104,6 +113,21 @@ def resized_crop(rgb_hwc: NDArray[np.uint8], box: Box, size_px: int) -> NDArray[
     edges = (box.left * width, box.top * height, (box.left + box.width) * width, (box.top + box.height) * height)
     edges = (edges[0], edges[1], min(edges[2], width), min(edges[3], height))
     return np.asarray(Image.fromarray(rgb_hwc).resize((size_px, size_px), Image.Resampling.BICUBIC, box=edges))
+
+
+def moved(rgb_hwc: NDArray[np.uint8], config: ViewConfig, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
+    """(S, S, 3) moved by whole pixels, and the part of the picture that this is, beyond its rim too.
+
+    Raises: ValueError if the picture's sides are not config.size_px.
+    """
+    side = config.size_px
+    if rgb_hwc.shape[:2] != (side, side):
+        raise ValueError(f"size_px: expected {rgb_hwc.shape[0]}, the side of the pictures, got {side}")
+    farthest = round((config.shift or 0) * side)
+    top, left = (int(rng.integers(2 * farthest, endpoint=True)) for _ in range(2))
+    padded = np.pad(rgb_hwc, ((farthest, farthest), (farthest, farthest), (0, 0)))
+    box = Box((top - farthest) / side, (left - farthest) / side, 1, 1)
+    return padded[top : top + side, left : left + side], box
 
 
 def points_in(points: NDArray[np.floating], box: Box) -> NDArray[np.floating]:

@@ -42,6 +42,7 @@ from training.recipes.flowers_points import PhotoPoints
 from training.recipes.flowers_renewed import RenewedPoints
 from training.recipes.run_state import resume, save_state, warm_cosine, write_rows
 
+_CIFAR_SHIFT = 4 / 32  # of the side, as for the ResNets of CIFAR-10
 LAST, MODEL, LOG = "last.pt", "model.pt", "log.csv"
 
 
@@ -95,12 +96,12 @@ class FlowersConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """What a run learns from: photos, photos of other things, the sensitive points of each photo, rules for masks."""
+    """What a run learns from: photos, photos of other things, the sensitive points of each photo."""
 
     photos: PhotoSet
     background: tuple[NDArray[np.uint8], ...] = ()
     points: Sequence[NDArray[np.floating] | None] | None = None  # one entry a photo of `photos`, whatever its split
-    preset: str = "photo"  # of training.augment.settings
+    kind: str = "photo"  # a preset of training.augment.settings; pictures as small as CIFAR's are moved, not resized
 
 
 def train_flowers(
@@ -176,17 +177,28 @@ def fingerprint(config: FlowersConfig, data: TrainingSet) -> str:
 
 def _network(config: FlowersConfig, data: TrainingSet) -> nn.Module:
     outputs = len(data.photos.classes) + bool(data.background)
-    if not config.weights.endswith(".pt"):
+    if not _starts(config):
         return build_network(config.network, weights=config.weights, seed=config.seed, classes=outputs)  # pyright: ignore[reportArgumentType]
     states = []
-    for path in config.weights.split(","):
-        start = load_checkpoint(Path(path))
+    for path in _starts(config):
+        start = load_checkpoint(path)
         if (start.network, start.classes, start.outputs) != (config.network, data.photos.classes, outputs):
             raise TrainingError(f"{path}: expected a {config.network} of the same classes, found another network")
         states.append(start.state)
     network = build_network(config.network, weights="random", classes=outputs)
     network.load_state_dict(averaged(states))
     return network
+
+
+def _starts(config: FlowersConfig) -> list[Path]:
+    """The checkpoints that the run goes on from; none for a name of weights."""
+    return [Path(path) for path in config.weights.split(",")] if config.weights.endswith(".pt") else []
+
+
+def _begun_at(config: FlowersConfig) -> dict[str, list[str]]:
+    """By which commands the starts were made, for whoever wants to make the network anew."""
+    commands = [load_checkpoint(path).command for path in _starts(config)]
+    return {"begun_at": commands} if any(commands) else {}
 
 
 def averaged(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -207,9 +219,10 @@ def _views(config: FlowersConfig, data: TrainingSet) -> TrainingViews:
         points = [data.points[row] for row in rows] + [nowhere] * len(data.background)
     variant = parse_name(config.augmentation)
     augment = build_augmentation(
-        variant.method, epochs=max(1, config.epochs), seed=config.seed, preset=data.preset, fill=variant.fill
+        variant.method, epochs=max(1, config.epochs), seed=config.seed, preset=data.kind, fill=variant.fill
     )
-    return TrainingViews(images, labels, config.views, seed=config.seed, augment=augment, points=points)
+    seen = config.views if data.kind == "photo" else replace(config.views, shift=_CIFAR_SHIFT)
+    return TrainingViews(images, labels, seen, seed=config.seed, augment=augment, points=points)
 
 
 def _renewed(config: FlowersConfig, data: TrainingSet, views: TrainingViews) -> RenewedPoints | None:
@@ -290,6 +303,7 @@ def _checkpoint(config: FlowersConfig, data: TrainingSet, network: nn.Module, cl
             "train_photos": len(data.photos.rows("train")),
             "background_photos": len(data.background),
             "config": dataclasses.asdict(config),
+            **_begun_at(config),
         },
         command=command,
         state=network.state_dict(),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.data.views import Box, TrainingViews, ViewConfig, crop_box, jittered, points_in, resized_crop
+from training.data.views import Box, TrainingViews, ViewConfig, crop_box, jittered, moved, points_in, resized_crop
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
 
@@ -75,6 +75,26 @@ def test_points_are_mirrored_with_the_view() -> None:
         columns.add(int(column))
         assert float(image[0, row, min(column, 39)]) > 0.9
     assert len(columns) == 2
+
+
+def test_a_small_picture_is_moved_by_whole_pixels_and_its_points_with_it() -> None:
+    square, config = PHOTO[:16, :16], ViewConfig(size_px=16, shift=0.25)
+    seen = set()
+    for seed in range(40):
+        view, box = moved(square, config, np.random.default_rng(seed))
+        down, right = round(-box.top * 16), round(-box.left * 16)
+        seen.update((down, right))
+        assert (view[max(0, down) : 16 + down, max(0, right) : 16 + right] ==
+                square[max(0, -down) : 16 - down, max(0, -right) : 16 - right]).all()  # fmt: skip
+        assert not view[: max(0, down)].any()
+        point = points_in(np.array([[8.5 / 16, 5.5 / 16]]), box)[0] * 16
+        assert point == pytest.approx([8.5 + down, 5.5 + right])
+    assert seen == set(range(-4, 5))
+
+
+def test_a_picture_that_is_not_of_the_views_size_cannot_be_moved() -> None:
+    with pytest.raises(ValueError, match="size_px: expected 40, the side of the pictures, got 24"):
+        moved(PHOTO, ViewConfig(size_px=24, shift=0.1), np.random.default_rng(0))
 
 
 def test_jitter_of_nothing_changes_nothing() -> None:
