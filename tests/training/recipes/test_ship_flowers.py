@@ -72,6 +72,7 @@ def test_no_epochs_measure_and_calibrate_the_mean_of_what_is_given(flower_folder
         if value.is_floating_point():
             assert torch.allclose(value, (given[0].state[name] + given[1].state[name]) / 2, atol=1e-6)
     assert 0 <= mean.metrics["test"]["accuracy"] <= 1
+    assert mean.data["begun_at"] == ["the command"] * 2
 
 
 def test_a_photo_is_resized_once_to_what_the_phone_sees(flower_folder: Path, tmp_path: Path) -> None:
