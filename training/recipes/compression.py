@@ -31,7 +31,7 @@ from training.models.commodel import ComModel, ComModelConfig, build_commodel, s
 from training.progress import track
 from training.recipes.compression_start import BLOCK_PX, Crops, start_network
 from training.recipes.compression_table import measure_commodel
-from training.recipes.run_state import resume, save_state, warm_cosine, write_rows
+from training.recipes.run_state import prepared, resume, save_state, warm_cosine, write_rows
 
 _START_CROPS = 4  # of a photo
 LAST, MODEL, LOG = "last.pt", "commodel.pt", "log.csv"
@@ -133,7 +133,8 @@ def train_commodel(
         crops.set_epoch(epoch)
         order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
         loader = DataLoader(crops, config.batch, shuffle=True, generator=order, num_workers=config.workers)
-        loss = _train_epoch(accelerator, parts, accelerator.prepare(loader), f"epoch {epoch + 1} of {config.epochs}")
+        loader = prepared(accelerator, loader, epoch)
+        loss = _train_epoch(accelerator, parts, loader, f"epoch {epoch + 1} of {config.epochs}")
         row = {"epoch": epoch + 1, "mae_levels": loss, **_validation(accelerator, network, config, splits["val"])}
         history.append({**row, "seconds": time.perf_counter() - started})
         if accelerator.is_main_process:

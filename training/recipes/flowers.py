@@ -40,7 +40,7 @@ from training.models.registry import build_network, last_layer
 from training.progress import track
 from training.recipes.flowers_points import PhotoPoints
 from training.recipes.flowers_renewed import RenewedPoints
-from training.recipes.run_state import resume, save_state, warm_cosine, write_rows
+from training.recipes.run_state import prepared, resume, save_state, warm_cosine, write_rows
 
 _CIFAR_SHIFT = 4 / 32  # of the side, as for the ResNets of CIFAR-10
 LAST, MODEL, LOG = "last.pt", "model.pt", "log.csv"
@@ -147,7 +147,7 @@ def train_flowers(
             views.augment.set_epoch(epoch)  # pyright: ignore[reportFunctionMemberAccess, reportOptionalMemberAccess]
         if renewed is not None:
             renewed.begin_epoch(epoch, average.module)
-        loader = accelerator.prepare(_loader(views, config, epoch))
+        loader = prepared(accelerator, _loader(views, config, epoch), epoch)
         loss = _train_epoch(accelerator, parts, loader, config, f"epoch {epoch + 1} of {config.epochs}")
         row = {"epoch": epoch + 1, "loss": loss, **_accuracies(average, data.photos, config, ["val"])}
         history.append({**row, "seconds": time.perf_counter() - started})

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
 
 from mobile_app.core.files import write_whole
 from training.errors import TrainingError
@@ -41,6 +43,17 @@ def resume(path: Path, parts: dict[str, Any], run: str) -> list[dict[str, float]
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["history"]
+
+
+def prepared(accelerator: Accelerator, loader: DataLoader[Any], epoch: int) -> Any:
+    """The loader of one epoch, on the accelerator's device.
+
+    accelerate tells a dataset which epoch begins, by a count of its own that starts at 0 in every loader: one that is
+    made anew for each epoch would show the views of the first one over and over.
+    """
+    ready = accelerator.prepare(loader)
+    ready.set_epoch(epoch)
+    return ready
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

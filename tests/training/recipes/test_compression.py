@@ -14,7 +14,7 @@ from PIL import Image
 from training.__main__ import main
 from training.cli import compression as cli
 from training.data.codecs import CONDITION_VALUES, parse_codec
-from training.data.pairs import PhotoPair
+from training.data.pairs import CropPairs, PhotoPair
 from training.errors import TrainingError
 from training.models.calibrate import smooth_images
 from training.models.commodel import load_commodel
@@ -64,6 +64,19 @@ def test_it_learns_a_codec_better_than_doing_nothing(trained: Path, splits: Spli
     assert facts["test"][0]["mae_levels"] == pytest.approx(row["mae_levels"], rel=1e-4)
     assert facts["photos"] == {"train": 20, "val": 4, "test": 4}
     assert facts["command"] == "python -m training compression"
+
+
+def test_crops_are_new_in_each_epoch(splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    cut = CropPairs.__getitem__
+
+    def noted(crops: CropPairs, index: int):
+        seen.append(crops.epoch)
+        return cut(crops, index)
+
+    monkeypatch.setattr(CropPairs, "__getitem__", noted)
+    train_commodel(replace(SHORT, epochs=2), splits, tmp_path)
+    assert {0, 1} <= set(seen)
 
 
 def test_the_log_has_a_row_an_epoch_and_the_error_falls(trained: Path) -> None:
