@@ -58,12 +58,13 @@ def _table(options: argparse.Namespace) -> int:
     config = TableConfig(run=run, methods=tuple(options.methods or NAMES), seeds=tuple(options.seeds))
     is_cifar = len(options.data) == 1 and options.data[0].endswith(".npz")
     photos = load_cifar10(Path(options.data[0]), options.pictures) if is_cifar else photo_set(options, held_size(run))
+    kind = "cifar10" if is_cifar else "photo"
     points = None
     if any(method in USES_POINTS for method in config.methods):
-        base = options.points_network or base_model(run, photos, options.points / "base", report=print)
+        base = options.points_network or base_model(run, photos, options.points / "base", kind=kind, report=print)
         wanted = PointsConfig(size_px=min(BASE_SIZE_PX, run.size_px))
         points = points_of_photos(photos, base, options.points, wanted, report=print)
-    data = TrainingSet(photos=photos, points=points, kind="cifar10" if is_cifar else "photo")
+    data = TrainingSet(photos=photos, points=points, kind=kind)
     rows = compare_augmentations(config, data, options.out, report=print)
     print(as_markdown(rows))
     return 0

@@ -29,8 +29,7 @@ class ViewConfig:
     largest_aspect: float = 4 / 3
     jitter: float = 0.15  # largest change of brightness, contrast and saturation
     # Instead of a resized crop: the picture as it is, moved by whole pixels up to this share of its side, black beside
-    # it (He et al. 2015, arXiv:1512.03385, 4.2). Of 32 px each resampling takes so much that a network which saw
-    # nothing else was at a loss before a picture as it is (68 % of those that it had learnt).
+    # it, as networks for CIFAR are trained (He et al. 2015, arXiv:1512.03385, 4.2).
     shift: float | None = None
 
     def __post_init__(self) -> None:

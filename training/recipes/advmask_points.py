@@ -35,10 +35,17 @@ def points_of_photos(
 
 
 def base_model(
-    config: FlowersConfig, photos: PhotoSet, out: Path, *, report: Callable[[str], None] = lambda _line: None
+    config: FlowersConfig,
+    photos: PhotoSet,
+    out: Path,
+    *,
+    kind: str = "photo",
+    report: Callable[[str], None] = lambda _line: None,
 ) -> Path:
     """Train the base model of a run, unless `out` has it: the same run, small, without augmentation.
 
+    Args:
+        kind: of the photos, as in TrainingSet.
     Returns: its checkpoint.
     """
     path = out / MODEL
@@ -47,5 +54,5 @@ def base_model(
         side = min(BASE_SIZE_PX, config.size_px)
         epochs = config.epochs if config.weights == "random" else BASE_EPOCHS
         small = replace(config, augmentation="none", size_px=side, test_size_px=side, crop=1.0, epochs=epochs)
-        train_flowers(small, TrainingSet(photos=photos), out, report=report)
+        train_flowers(small, TrainingSet(photos=photos, kind=kind), out, report=report)
     return path

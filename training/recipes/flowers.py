@@ -96,7 +96,7 @@ class FlowersConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """What a run learns from: photos, photos of other things, the sensitive points of each photo."""
+    """What a run learns from: photos, photos of other things, and the sensitive points of each photo."""
 
     photos: PhotoSet
     background: tuple[NDArray[np.uint8], ...] = ()
