@@ -48,9 +48,9 @@ def load_flowers(roots: Sequence[Path], short_side_px: int, *, keep_faults: bool
     faults = read_faults()
     images, thumbnails = [], []
     for photo in track(found, "reading photos"):
-        image = fit_short_side(_shortened(decode(photo.path).rgb_hwc), short_side_px)
-        images.append(image)
-        thumbnails.append(thumbnail(image))
+        image = _shortened(decode(photo.path).rgb_hwc)
+        images.append(fit_short_side(image, short_side_px))
+        thumbnails.append(thumbnail(image))  # of the photo as it came: who is a twin must not hang on short_side_px
     # Twins and splits are decided before wrong labels go, so that the list of those moves no other photo.
     splits = split_by_content([photo.sha256 for photo in found], twins(np.array(thumbnails)))
     by_hash = {photo.sha256: row for row, photo in enumerate(found)}
