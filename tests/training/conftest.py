@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,24 @@ def flower(species: str, rng: np.random.Generator, size_px: int = 64) -> Image.I
     draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=centre)
     noise = rng.normal(0, 6, (size_px, size_px + 8, 3))
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def epochs_seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], list[int]]:
+    """Given a class of dataset, the list to which the epoch of every example that is asked for will be added."""
+
+    def note(dataset: type) -> list[int]:
+        seen: list[int] = []
+        show = dataset.__getitem__
+
+        def noted(examples, index: int):
+            seen.append(examples.epoch)
+            return show(examples, index)
+
+        monkeypatch.setattr(dataset, "__getitem__", noted)
+        return seen
+
+    return note
 
 
 @pytest.fixture(scope="session")

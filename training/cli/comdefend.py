@@ -88,10 +88,12 @@ def _register_table(commands: argparse._SubParsersAction[Any]) -> None:
         "--ablations", type=Path, nargs="*", default=[], metavar="MODEL.pt", help="models to compare with one another"
     )
     parser.add_argument("--sets", nargs="+", default=["cifar10", "nips17"], help="cifar10, nips17 (default: both)")
-    for name, (default, about) in {**_TABLE, **_ATTACK, **_TUNE}.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{about} (default: %(default)s)"
-        )
+    numbers = {**_TABLE, **_ATTACK, **_TUNE}
+    add_numbers(
+        parser,
+        {name: default for name, (default, _) in numbers.items()},
+        {name: about for name, (_, about) in numbers.items()},
+    )
     known = "fgsm, bim, pgd, deepfool, cw"
     parser.add_argument(
         "--grey", nargs="+", default=known.split(", "), metavar="ATTACK", help=f"on the classifier alone: {known}"

@@ -130,7 +130,6 @@ def train_commodel(
         start_network(accelerator.unwrap_model(network), splits["train"], config.ranges, _batches(config, accelerator))
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
-        crops.set_epoch(epoch)
         order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
         loader = DataLoader(crops, config.batch, shuffle=True, generator=order, num_workers=config.workers)
         loader = prepared(accelerator, loader, epoch)

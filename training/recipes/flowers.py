@@ -142,7 +142,6 @@ def train_flowers(
     history = resume(out / LAST, parts, run)
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
-        views.set_epoch(epoch)
         if hasattr(views.augment, "set_epoch"):
             views.augment.set_epoch(epoch)  # pyright: ignore[reportFunctionMemberAccess, reportOptionalMemberAccess]
         if renewed is not None:

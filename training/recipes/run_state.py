@@ -46,11 +46,12 @@ def resume(path: Path, parts: dict[str, Any], run: str) -> list[dict[str, float]
 
 
 def prepared(accelerator: Accelerator, loader: DataLoader[Any], epoch: int) -> Any:
-    """The loader of one epoch, on the accelerator's device.
+    """The loader of one epoch, on the accelerator's device; its dataset, which has a `set_epoch`, is told the epoch.
 
-    accelerate tells a dataset which epoch begins, by a count of its own that starts at 0 in every loader: one that is
-    made anew for each epoch would show the views of the first one over and over.
+    accelerate tells a dataset, too, by a count of its own that starts at 0 in every loader: one that is made anew for
+    each epoch would show the views of the first one over and over. With several processes it may not tell it at all.
     """
+    loader.dataset.set_epoch(epoch)  # pyright: ignore[reportAttributeAccessIssue]
     ready = accelerator.prepare(loader)
     ready.set_epoch(epoch)
     return ready

@@ -66,15 +66,8 @@ def test_it_learns_a_codec_better_than_doing_nothing(trained: Path, splits: Spli
     assert facts["command"] == "python -m training compression"
 
 
-def test_crops_are_new_in_each_epoch(splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    cut = CropPairs.__getitem__
-
-    def noted(crops: CropPairs, index: int):
-        seen.append(crops.epoch)
-        return cut(crops, index)
-
-    monkeypatch.setattr(CropPairs, "__getitem__", noted)
+def test_crops_are_new_in_each_epoch(splits: Splits, tmp_path: Path, epochs_seen) -> None:
+    seen = epochs_seen(CropPairs)
     train_commodel(replace(SHORT, epochs=2), splits, tmp_path)
     assert {0, 1} <= set(seen)
 

@@ -39,17 +39,8 @@ def test_a_loader_made_anew_shows_the_epoch_that_it_is_for(workers: int) -> None
         assert torch.cat(list(loader)).tolist() == [epoch] * 4
 
 
-def test_flowers_are_shown_in_new_views_in_each_epoch(
-    flower_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-    show = TrainingViews.__getitem__
-
-    def noted(views: TrainingViews, index: int):
-        seen.append(views.epoch)
-        return show(views, index)
-
-    monkeypatch.setattr(TrainingViews, "__getitem__", noted)
+def test_flowers_are_shown_in_new_views_in_each_epoch(flower_folder: Path, tmp_path: Path, epochs_seen) -> None:
+    seen = epochs_seen(TrainingViews)
     config = FlowersConfig(augmentation="none", size_px=32, test_size_px=32, epochs=3, batch=16)
     data = TrainingSet(photos=load_flowers([flower_folder], 40))
     train_flowers(config, data, tmp_path)
