@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from training.cli import advmask, comdefend, compression, evaluate, flowers, one_pass, sensing, sparse
+from training.cli import advmask, comdefend, compression, evaluate, flowers, one_pass, sensing, sparse, surrogate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (flowers, advmask, sparse, compression, comdefend, one_pass, sensing, evaluate):
+    for module in (flowers, advmask, sparse, compression, comdefend, one_pass, surrogate, sensing, evaluate):
         module.register(commands)
     return parser
 

@@ -38,7 +38,7 @@ def read_views(folders: Sequence[str], *, views_a_photo: int, side_px: int, rng:
 
     Raises: TrainingError if a folder is missing, the byte is none, or no photo is left.
     """
-    paths = [path for folder in folders for path in _chosen(folder)]
+    paths = [path for folder in folders for path in chosen_photos(folder)]
     if not paths:
         raise TrainingError(f"photos: expected some in {', '.join(folders)}, found none; name other folders")
     sha = hashlib.sha256()
@@ -55,7 +55,11 @@ def read_views(folders: Sequence[str], *, views_a_photo: int, side_px: int, rng:
     return Views(pixels=np.stack(pixels), bound_levels=np.stack(bounds), sha256=sha.hexdigest())
 
 
-def _chosen(text: str) -> list[Path]:
+def chosen_photos(text: str) -> list[Path]:
+    """The photos of `FOLDER` or `FOLDER:BYTE`, sorted by name.
+
+    Raises: TrainingError if the folder is missing or the byte is none.
+    """
     name, colon, byte = text.rpartition(":")
     # A folder's own name may hold a colon, that of a Windows drive at least.
     folder, below = (Path(name), byte) if colon and not Path(text).is_dir() else (Path(text), "256")

@@ -45,7 +45,7 @@ class EfficientNetLite(nn.Module):
         self.fc = nn.Linear(_HEAD_CHANNELS, classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.fc(self.features(image).mean((2, 3)))
+        return self.classify(self.features(image))
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, S, S) in [0, 1] -> (N, 1280, S / 32, S / 32), rounded up: what the last layer sees the mean of."""
@@ -54,6 +54,10 @@ class EfficientNetLite(nn.Module):
         for block in self.blocks:
             x = block(x)
         return F.relu6(self.bn1(self.conv_head(x)))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """What `features` gave -> logits."""
+        return self.fc(features.mean((2, 3)))
 
 
 class _Block(nn.Module):

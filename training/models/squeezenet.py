@@ -56,11 +56,19 @@ class SqueezeNet(nn.Module):
         self.register_buffer("gain", torch.ones(()))  # of the logits
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.classify(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, 3, S, S) in [0, 1] -> (N, 512, S', S'), S' about S / 17: what the last convolution sees."""
         x = _pool(F.relu(self.conv1(image.flip(1) * 255 - self.mean)))
         for number in _FIRES:
             x = self.get_submodule(f"fire{number}")(x)
             x = _pool(x) if number in (3, 5) else x
-        return F.relu(self.conv10(x)).mean((2, 3)) * self.gain
+        return x
+
+    def classify(self, features: Tensor) -> Tensor:
+        """What `features` gave -> logits."""
+        return F.relu(self.conv10(features)).mean((2, 3)) * self.gain
 
 
 class _Fire(nn.Module):
