@@ -15,8 +15,22 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     command.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/, judges/, weights/")
     command.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="folder for results and tables")
     command.add_argument("--photos", type=int, help="at most so many of each set, drawn by the seed (default: all)")
-    command.add_argument("--sets", nargs="+", default=["nips17", "photos"], help="default: nips17 photos")
-    command.add_argument("--attacks", nargs="+", default=[], help="names; a wrong one lists them (default: all)")
+    command.add_argument(
+        "--sets",
+        nargs="+",
+        default=["nips17", "photos"],
+        metavar="NAME",
+        help="nips17, photos, or nips17-tuning, photos-tuning: those on which settings are "
+        "chosen, which the first two leave out (default: nips17 photos)",
+    )
+    command.add_argument(
+        "--attacks",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names; a wrong one lists them (default: all); gradient:NETWORK+NETWORK follows others than the bundle's: "
+        "lite0, lite1, squeezenet, darknet_tiny, or model.pt files of `surrogate`",
+    )
     command.add_argument("--judges", nargs="+", default=[], help="names; a wrong one lists them (default: all)")
     command.add_argument("--grid", nargs="+", default=["full"], help="quick, full or names of recompressions")
     command.add_argument("--strength", default="medium", help="low, medium or high: 4, 8 or 12 levels")

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from mobile_app.core.loading import load_engine
 from mobile_app.core.photo import Photo
 from mobile_app.core.step import StepConfig
 from training.errors import TrainingError
+from training.evaluate.followed import open_followed
 from training.models.efficientnet_lite import efficientnet_lite
 
 LITE0 = ("lite0_shipped", "lite0")  # one network; the first is in float16
@@ -49,8 +51,8 @@ class Attack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShippedEngine:
-    """What an engine of the bundle knew: the networks that it follows, and those that it was trained against."""
+class EngineParts:
+    """What an engine knew: the networks that it follows, and those that it, or what it follows, was trained with."""
 
     attacked: tuple[str, ...] = ()
     surrogates: tuple[str, ...] = ()
@@ -66,9 +68,9 @@ class Peer:
 
 _LEARNED_FROM = (*LITE0, "lite1", "squeezenet", "darknet_tiny")  # see training.cli.one_pass
 ENGINES = {
-    "gradient": ShippedEngine(attacked=(*LITE0, "lite1", "squeezenet")),
-    "generator": ShippedEngine(surrogates=_LEARNED_FROM),
-    "universal": ShippedEngine(surrogates=_LEARNED_FROM),
+    "gradient": EngineParts(attacked=(*LITE0, "lite1", "squeezenet")),
+    "generator": EngineParts(surrogates=_LEARNED_FROM),
+    "universal": EngineParts(surrogates=_LEARNED_FROM),
 }
 TORCHATTACKS = {
     "pgd": Peer(of="PGD", options={"random_start": True}),
@@ -78,25 +80,30 @@ TORCHATTACKS = {
     "vmi_fgsm": Peer(of="VMIFGSM", options={"decay": 1.0, "N": 5, "beta": 1.5}),
 }
 ATTACKS = (*ENGINES, *TORCHATTACKS, "foolbox_pgd")
+_FOLLOWING = "gradient:"
 
 _DECIDES = (core_cloak, compose, engines, looks, photo, pixels, posting, preprocess, runtime, squares, step)
 
 
-def open_attacks(names: Sequence[str], config: StepConfig) -> tuple[list[Attack], list[str]]:
+def open_attacks(
+    names: Sequence[str], config: StepConfig, shared: Path = Path("../shared")
+) -> tuple[list[Attack], list[str]]:
     """The attacks of these names, or, for no names, all that can be had here.
 
     Args:
+        names: of ATTACKS, or `gradient:NETWORK+NETWORK`, see training.evaluate.followed.
         config: budget and number of steps of all; the engines follow the rest of it too.
     Returns: (attacks, for each that cannot be had a sentence why).
     Raises: TrainingError for an unknown name, for one that was named and cannot be had, and if none is left.
     """
     for name in names:
-        if name not in ATTACKS:
-            raise TrainingError(f"attacks: expected some of {', '.join(ATTACKS)}, got {name!r}")
+        if name not in ATTACKS and not name.startswith(_FOLLOWING):
+            known = ", ".join((*ATTACKS, f"{_FOLLOWING}NETWORK+NETWORK"))
+            raise TrainingError(f"attacks: expected some of {known}, got {name!r}")
     attacks, reasons = [], []
     for name in dict.fromkeys(names) or ATTACKS:
         try:
-            attacks.append(_open(name, config))
+            attacks.append(_open(name, config, shared))
         except ModuleNotFoundError as error:
             if names:
                 raise TrainingError(f"attack {name}: {error}") from error
@@ -131,15 +138,17 @@ def peer_attack(name: str, network: nn.Module, run: Callable[[Tensor, Tensor], T
     return Attack(name=name, settings=settings, cloak=cloak, attacked=attacked)
 
 
-def _open(name: str, config: StepConfig) -> Attack:
+def _open(name: str, config: StepConfig, shared: Path) -> Attack:
     if name in ENGINES:
         return _engine(name, ENGINES[name], config)
+    if name.startswith(_FOLLOWING):
+        return _following(name, config, shared)
     if name in TORCHATTACKS:
         return _of_torchattacks(name, TORCHATTACKS[name], config)
     return _of_foolbox(name, config)
 
 
-def _engine(name: str, shipped: ShippedEngine, config: StepConfig) -> Attack:
+def _engine(name: str, parts: EngineParts, config: StepConfig) -> Attack:
     bundle = load_bundle()
     try:
         engine = load_engine(bundle, name)
@@ -148,13 +157,30 @@ def _engine(name: str, shipped: ShippedEngine, config: StepConfig) -> Attack:
     entries = [entry for entry in bundle.graphs.values() if entry.engine == name]
     files = [file for entry in entries for file in (entry.file, *entry.data)]
     files += [bundle.universal] if name == "universal" and bundle.universal else []
-    sources = hashlib.sha256("".join(sorted(inspect.getsource(module) for module in _DECIDES)).encode()).hexdigest()
-    settings = json.dumps([name, repr(config), [bundle.sha256[file] for file in files], sources])
+    settings = _settings(name, config, [bundle.sha256[file] for file in files])
+    return _by_engine(name, settings, engine, config, parts)
 
+
+def _following(name: str, config: StepConfig, shared: Path) -> Attack:
+    graphs, attacked, origins, digest = open_followed(name.removeprefix(_FOLLOWING), shared)
+    judges = {judge: LITE0 if judge == "lite0" else (judge,) for judge in (*attacked, *origins)}
+    parts = EngineParts(
+        attacked=tuple(part for judge in attacked for part in judges[judge]),
+        surrogates=tuple(part for judge in origins for part in judges[judge]),
+    )
+    return _by_engine(name, _settings(name, config, [digest]), engines.GradientEngine(graphs), config, parts)
+
+
+def _settings(name: str, config: StepConfig, digests: Sequence[str]) -> str:
+    sources = hashlib.sha256("".join(sorted(inspect.getsource(module) for module in _DECIDES)).encode()).hexdigest()
+    return json.dumps([name, repr(config), list(digests), sources])
+
+
+def _by_engine(name: str, settings: str, engine: engines.Engine, config: StepConfig, parts: EngineParts) -> Attack:
     def cloak(photo: Photo, _seed: int) -> Photo:
         return core_cloak.cloak(photo, engine, config).photo
 
-    return Attack(name=name, settings=settings, cloak=cloak, attacked=shipped.attacked, surrogates=shipped.surrogates)
+    return Attack(name=name, settings=settings, cloak=cloak, attacked=parts.attacked, surrogates=parts.surrogates)
 
 
 def _of_torchattacks(name: str, peer: Peer, config: StepConfig) -> Attack:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ from training.evaluate.recompression import NONE, Recompression
 from training.evaluate.success import Answer, Success, count_success
 from training.evaluate.visibility import Visibility, measure
 
-SETS = {"nips17": 1.0, "photos": CROP}  # what share of the short side a judge sees
+_CROPS = {"nips17": 1.0, "photos": CROP}  # what share of the short side a judge sees
+_TUNING = "-tuning"  # the photos of a set that are for settings
+SETS = (*_CROPS, *(f"{name}{_TUNING}" for name in _CROPS))
 # Photos whose sha256 begins with a byte under these are for settings and training, not for tables.
 TUNING_BELOW = {"nips17": 64, "photos": 128}
 _FORMAT = 1  # of a record; another one makes all anew
@@ -63,22 +66,25 @@ class Record:
 def open_set(shared: Path, name: str, count: int | None, seed: int) -> PhotoSet:
     """`count` photos of ../shared/data/<name>, drawn by `seed`; a larger count holds the smaller one's photos.
 
+    Args:
+        name: of SETS; `nips17-tuning` has those photos of nips17 on which settings are chosen, nips17 all others.
     Raises: TrainingError for an unknown name, a missing folder, or a set with nothing in it.
     """
     if name not in SETS:
         raise TrainingError(f"sets: expected some of {', '.join(SETS)}, got {name!r}")
-    folder = shared / "data" / name
+    origin = name.removesuffix(_TUNING)
+    folder = shared / "data" / origin
     if not folder.is_dir():
         raise TrainingError(
             f"{folder}: no such folder; photos and judges are in the folder `shared` beside the project, or where "
             "--shared says"
         )
     photos = read_labelled(folder)
-    photos = [photo for photo in photos if hashlib.sha256(photo[0].read_bytes()).digest()[0] >= TUNING_BELOW[name]]
+    photos = [photo for photo in photos if _is_for_tuning(photo[0], origin) == (name != origin)]
     if not photos:
         raise TrainingError(f"{folder}: expected labelled photos, found none")
     order = np.random.default_rng(seed).permutation(len(photos))[:count]
-    return PhotoSet(name=name, photos=tuple(photos[index] for index in order), crop=SETS[name])
+    return PhotoSet(name=name, photos=tuple(photos[index] for index in order), crop=_CROPS[origin])
 
 
 def examine(
@@ -106,13 +112,17 @@ def examine(
     kept = _read(path)
     if kept is None or _missing(kept, judges, grid):
         if attack:
-            cloaks = folder / "cloaks" / attack.name
+            cloaks = folder / "cloaks" / re.sub(r"[^\w.+-]", "_", attack.name)
             rgb_hwc, kept = _cloaked(attack, data, source.name, cloaks, f"{source.stem}-{key[:8]}", kept, seed)
         else:
             rgb_hwc, kept = decode(data, name=source.name).rgb_hwc, kept or {"photo": source.name, "answers": {}}
         _answer(rgb_hwc, source.name, kept["answers"], _missing(kept, judges, grid), crop)
         write_whole(path, json.dumps(kept).encode(), force=True)
     return _record(kept, label, judges, grid)
+
+
+def _is_for_tuning(photo: Path, origin: str) -> bool:
+    return hashlib.sha256(photo.read_bytes()).digest()[0] < TUNING_BELOW[origin]
 
 
 def success_of(plain: Sequence[Record], cloaked: Sequence[Record], judge: str, recompression: str) -> Success:

@@ -31,7 +31,7 @@ class EvaluateConfig:
     """What to measure. Empty attacks and judges mean all that can be had here."""
 
     photos: int | None = None  # at most so many of each set, drawn by the seed; None: all
-    sets: tuple[str, ...] = tuple(SETS)
+    sets: tuple[str, ...] = ("nips17", "photos")
     attacks: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
     grid: tuple[str, ...] = ("full",)
@@ -64,7 +64,7 @@ def evaluate_cloaks(shared: Path, out: Path, config: EvaluateConfig, *, command:
     grid = choose_grid(config.grid)
     sets = [open_set(shared, name, config.photos, config.seed) for name in dict.fromkeys(config.sets)]
     budget = STRENGTHS[config.strength]
-    attacks, no_attacks = open_attacks(config.attacks, StepConfig(budget_levels=budget, steps=config.steps))
+    attacks, no_attacks = open_attacks(config.attacks, StepConfig(budget_levels=budget, steps=config.steps), shared)
     judges, no_judges = open_judges(config.judges, shared)
     for reason in (*no_attacks, *no_judges):
         report(f"left out: {reason}")

@@ -86,6 +86,12 @@ def test_the_answers_are_to_the_saved_file(attack, source, judge, tmp_path) -> N
     assert (decode(saved).rgb_hwc == 60).all()
 
 
+def test_a_name_with_a_path_in_it_makes_one_folder(brighten: _Brighten, source, judge, tmp_path) -> None:
+    attack = Attack(name="gradient:a/b.pt+c", settings="20", cloak=brighten, attacked=())
+    _examine(attack, source, judge, tmp_path)
+    assert [folder.name for folder in (tmp_path / "out" / "cloaks").iterdir()] == ["gradient_a_b.pt+c"]
+
+
 def test_a_jpeg_is_saved_as_a_jpeg_with_its_own_tables(attack, judge, tmp_path, chelsea: np.ndarray) -> None:
     source = tmp_path / "cat.jpg"
     Image.fromarray(chelsea // 2).save(source, quality=60)
@@ -179,6 +185,14 @@ def test_the_tuning_quarter_is_left_out(nips_like: Path) -> None:
     assert min(first_bytes) >= 64
     assert found.crop == 1.0
     assert all(path.stem == str(label) for path, label in found.photos)
+
+
+def test_a_tuning_set_has_the_photos_that_the_set_leaves_out(nips_like: Path) -> None:
+    kept, tuning = (open_set(nips_like, name, None, 0) for name in ("nips17", "nips17-tuning"))
+    labels = [label for _, label in (*kept.photos, *tuning.photos)]
+    assert sorted(labels) == list(range(40))
+    assert tuning.photos
+    assert (tuning.name, tuning.crop) == ("nips17-tuning", 1.0)
 
 
 def test_more_photos_hold_the_fewer_and_a_seed_draws_others(nips_like: Path) -> None:
