@@ -28,6 +28,7 @@ COMMANDS = (
     "comdefend-table",
     "universal",
     "generator",
+    "surrogate",
     "sensing",
     "sensing-table",
     "sensing-photos",
