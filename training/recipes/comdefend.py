@@ -28,6 +28,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from training.bounds import check_bounds
 from training.errors import TrainingError
 from training.models.comdefend import ComDefend, ComDefendConfig, build_comdefend, comdefend_loss, save_comdefend
 from training.progress import track
@@ -62,9 +63,7 @@ class ComDefendRun:
             "log_every": (1, 1_000_000),
             "seed": (0, 2**31),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
 
 def train_comdefend(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mobile_app.core.photo import Photo
 from mobile_app.core.preprocess import from_uint8, to_uint8
 from mobile_app.core.step import StepConfig
+from training.bounds import check_bounds
 from training.errors import TrainingError
 from training.evaluate.attacks import Attack, open_attacks
 from training.recipes.sparse_methods import Method
@@ -45,9 +46,7 @@ class AttackConfig:
         bounds = {"budget_levels": (0.1, 255), "steps": (1, 1000), "cw_steps": (1, 10_000), "cw_weight": (0, 1e6),
                   "cw_rate": (1e-6, 10), "deepfool_steps": (1, 1000), "deepfool_classes": (2, 1000),
                   "overshoot": (0, 1)}  # fmt: skip
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
 
 def attack_method(name: str, config: AttackConfig) -> Method:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobile_app.core.files import write_whole
+from training.bounds import check_bounds
 from training.data.cifar10 import Cifar10
 from training.errors import TrainingError
 from training.progress import track
@@ -37,9 +38,7 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         bounds = {"pictures": (_BATCH, 50_000), "epochs": (1, 1000), "learning_rate": (1e-7, 1), "momentum": (0, 1)}
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
 
 def tuned_classifier(classifier: nn.Module, defence: Defence, data: Path, config: TuneConfig, out: Path) -> nn.Module:

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from training.bounds import check_bounds
 from training.data.codecs import CONDITION_VALUES, CodecRange, parse_range
 from training.data.pairs import CropPairs, PhotoPair
 from training.errors import TrainingError
@@ -66,9 +67,7 @@ class CompressionConfig:
             "curve_rate": (1e-3, 1e3),
             "workers": (0, 256),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
         if self.crop_px % self.model.unit_px:
             raise ValueError(f"crop_px: expected a multiple of {self.model.unit_px}, got {self.crop_px}")
 

@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 
 from training.augment.augmentation import build_augmentation
 from training.augment.names import parse_name
+from training.bounds import check_bounds
 from training.data.flowers import PhotoSet
 from training.data.views import TrainingViews, ViewConfig
 from training.errors import TrainingError
@@ -79,9 +80,7 @@ class FlowersConfig:
             "ema_decay": (0, 0.99999),
             "test_size_px": (16, 1024),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
         if not 0 < self.crop <= 1:
             raise ValueError(f"crop: expected 0 < crop <= 1, got {self.crop}")
         try:

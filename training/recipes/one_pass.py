@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from mobile_app.core.looks import sampling
 from mobile_app.core.posting import recompress
 from mobile_app.core.preprocess import from_uint8, to_uint8
+from training.bounds import check_bounds
 from training.data.natural import Views, read_views
 from training.errors import TrainingError
 from training.models.generator import SIZE_PX, CloakGenerator, Universal
@@ -85,9 +86,7 @@ class OnePassConfig:
             "views_a_photo": (1, 1000),
             "seed": (0, 2**31),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
 
 def train_one_pass(

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.bounds import check_bounds
 from training.data.crops import Photos, read_photos
 from training.models.registry import EFFICIENTNET_LITE, SQUEEZENET, build_network
 from training.models.stored import load_model, save_model
@@ -72,9 +73,7 @@ class SurrogateConfig:
             "original": (0, 1),
             "seed": (0, 2**31),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
 
 def train_surrogate(

@@ -33,6 +33,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from training.bounds import check_bounds
 from training.errors import TrainingError
 from training.models.sensing import CSNet, CSNetConfig, build_csnet, load_csnet, save_csnet
 from training.models.sensing_classifiers import CLASSIFIERS, Recognising, build_classifier
@@ -102,9 +103,7 @@ class SensingConfig:
             "critic_rate": (0, 100),
             **dict.fromkeys(("beta", "lambda_d", "gamma_d", "lambda_g", "gamma_g"), (0, 1e9)),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
 
     @property
     def folder(self) -> str:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobile_app.core.files import write_whole
+from training.bounds import check_bounds
 from training.errors import TrainingError
 from training.models.sensing_classifiers import CLASSIFIERS, build_classifier
 from training.progress import track
@@ -49,9 +50,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         bounds = {"steps": (1, 10_000_000), "batch": (2, 65_536), "learning_rate": (1e-7, 1)}
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
         if self.precision not in ("bf16", "fp32"):
             raise ValueError(f"precision: expected bf16 or fp32, got {self.precision!r}")
 

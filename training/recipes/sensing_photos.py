@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mobile_app.core.sensing_format import BLOCK_PX, RATES
+from training.bounds import check_bounds
 from training.data.natural import Views, read_views
 from training.errors import TrainingError
 from training.models.sensing_losses import adversarial_loss, classifier_loss, reconstruction_loss
@@ -82,9 +83,7 @@ class PhotoSensingConfig:
             "views_a_photo": (1, 1000),
             "patch_px": (BLOCK_PX, 1024),
         }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
+        check_bounds(self, bounds)
         if self.patch_px % BLOCK_PX:
             raise ValueError(f"patch_px: expected a multiple of {BLOCK_PX}, got {self.patch_px}")
         if len(self.shown_px) != 2 or not 16 <= self.shown_px[0] < self.shown_px[1] <= 1024:
