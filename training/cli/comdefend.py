@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -56,9 +56,6 @@ _ABOUT = {
 
 
 def _run_training(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.models.comdefend import ComDefendConfig
     from training.recipes.comdefend import MODEL, ComDefendRun, train_comdefend
     from training.recipes.comdefend_data import read_patches
@@ -70,7 +67,7 @@ def _run_training(options: argparse.Namespace) -> int:
         config,
         read_patches(options.data, seed=options.seed),
         options.out,
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
         report=lambda line: print(line, flush=True),
     )
     print(f"written: {options.out / MODEL}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -124,9 +124,6 @@ _ABOUT = {
 
 
 def _run_compression(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.allocator import keep_freed_memory
     from training.recipes.compression_job import CompressionJob, run_compression
 
@@ -143,7 +140,7 @@ def _run_compression(options: argparse.Namespace) -> int:
             "transforms": None if options.transforms is None else tuple(options.transforms),
         },
         out=options.out,
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
     )
     run_compression(job, report=lambda line: print(line, flush=True))
     return 0

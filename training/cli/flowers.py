@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 FLOWERS102 = "flowers102"
 
@@ -138,9 +138,6 @@ def photo_set(options: argparse.Namespace, short_side_px: int) -> Any:
 
 
 def _flowers(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.recipes.ship_flowers import FlowersJob, run_flowers
 
     job = FlowersJob(
@@ -153,7 +150,7 @@ def _flowers(options: argparse.Namespace) -> int:
         points=options.points,
         points_network=options.points_network,
         out=options.out,
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
     )
     run_flowers(job, lambda short_side_px: photo_set(options, short_side_px), report=print)
     return 0

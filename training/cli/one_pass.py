@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 _SURROGATES = ("lite0", "lite1", "squeezenet")
 
@@ -59,9 +59,6 @@ _ABOUT = {
 
 
 def _run(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.recipes.one_pass import MODEL, OnePassConfig, train_one_pass
     from training.recipes.surrogates import open_surrogates
 
@@ -72,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         open_surrogates(options.surrogates, options.shared),
         options.out,
         universal=getattr(options, "universal", None),
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
         report=lambda line: print(line, flush=True),
     )
     print(f"written: {options.out / MODEL}")

@@ -1,8 +1,10 @@
-"""Options from the fields of a config: each with its default, and with what it means."""
+"""Options from the fields of a config, each with its default and what it means; and the command as it was typed."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,3 +36,8 @@ def add_numbers(parser: argparse.ArgumentParser, defaults: Mapping[str, Any], ab
             metavar=_METAVARS[type(default)],
             help=f"{about.get(name) or _COMMON[name]} (default: %(default)s)",
         )
+
+
+def typed_command() -> str:
+    """What was typed, for the record of a run."""
+    return "python -m training " + shlex.join(sys.argv[1:])

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 # Written out so that --help loads nothing heavy; a test holds them to SensingConfig and PhotoSensingConfig.
 NUMBERS: dict[str, Any] = {
@@ -145,9 +145,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sensing(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.errors import TrainingError
     from training.recipes.sensing import SensingConfig, train_sensing
     from training.recipes.sensing_classifiers import ClassifierConfig, train_classifiers
@@ -183,7 +180,7 @@ def _run_sensing(options: argparse.Namespace) -> int:
         start_from=options.start_from / "classifiers" if options.start_from else None,
         report=_say,
     )
-    command = "python -m training " + shlex.join(sys.argv[1:])
+    command = typed_command()
     for config in configs:
         train_sensing(
             config, splits, options.out, classifiers, start_from=options.start_from, command=command, report=_say
@@ -199,9 +196,6 @@ def _run_table(options: argparse.Namespace) -> int:
 
 
 def _run_photos(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.recipes.sensing_photos import PhotoSensingConfig, train_photo_codec
     from training.recipes.surrogates import open_surrogates
 
@@ -211,7 +205,7 @@ def _run_photos(options: argparse.Namespace) -> int:
         options.photos,
         open_surrogates(options.against, options.shared),
         options.out,
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
         report=_say,
     )
     return 0

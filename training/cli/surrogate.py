@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_numbers
+from training.cli.options import add_numbers, typed_command
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -47,16 +47,13 @@ _ABOUT = {
 
 
 def _run(options: argparse.Namespace) -> int:
-    import shlex
-    import sys
-
     from training.recipes.robust_surrogate import MODEL, SurrogateConfig, train_surrogate
 
     train_surrogate(
         SurrogateConfig(**{name: getattr(options, name) for name in _NUMBERS}),
         options.photos,
         options.out,
-        command="python -m training " + shlex.join(sys.argv[1:]),
+        command=typed_command(),
         report=lambda line: print(line, flush=True),
     )
     print(f"written: {options.out / MODEL}")
