@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mobile_app.core.photo import decode
-from training.data.natural import chosen_photos
+from training.data.natural import brought_down, chosen_photos
 from training.errors import TrainingError
 from training.progress import track
 
@@ -66,15 +66,6 @@ def read_photos(folders: Sequence[str], *, short_side_px: int) -> Photos:
         for path in track(paths, f"reading {name}"):
             data = path.read_bytes()
             sha.update(hashlib.sha256(data).digest())
-            reduced.append(_reduced(decode(data, name=path.name).rgb_hwc, short_side_px))
+            reduced.append(brought_down(decode(data, name=path.name).rgb_hwc, short_side_px))
         read.append(tuple(reduced))
     return Photos(folders=tuple(read), sha256=sha.hexdigest())
-
-
-def _reduced(pixels: NDArray[np.uint8], short_side_px: int) -> NDArray[np.uint8]:
-    height, width = pixels.shape[:2]
-    share = short_side_px / min(height, width)
-    if share >= 1:
-        return pixels
-    size = (round(width * share), round(height * share))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))

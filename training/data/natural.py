@@ -17,6 +17,7 @@ from PIL import Image
 
 from mobile_app.core.compose import budget_map
 from mobile_app.core.photo import EXTENSIONS, decode
+from mobile_app.core.preprocess import fit_short_side
 from training.errors import TrainingError
 from training.progress import track
 
@@ -69,6 +70,11 @@ def chosen_photos(text: str) -> list[Path]:
         raise TrainingError(f"{folder}: no such folder of photos; check the path")
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in EXTENSIONS and path.is_file()]
     return [path for path in found if hashlib.sha256(path.read_bytes()).digest()[0] < int(below)]
+
+
+def brought_down(rgb_hwc: NDArray[np.uint8], short_side_px: int) -> NDArray[np.uint8]:
+    """The photo with that short side; one that is smaller stays as it is."""
+    return rgb_hwc if min(rgb_hwc.shape[:2]) <= short_side_px else fit_short_side(rgb_hwc, short_side_px)
 
 
 def _square(image: Image.Image, side_px: int, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mobile_app.core.photo import decode
-from mobile_app.core.preprocess import fit_short_side
 from training.data.class_folders import plain_photos
 from training.data.codecs import CONDITION_VALUES, Codec, CodecRange, back_to_size
+from training.data.natural import brought_down
 from training.data.splits import split_by_content, thumbnail, twins
 from training.errors import TrainingError
 from training.progress import track
@@ -53,7 +53,7 @@ def photos_to_compress(folders: Sequence[Path], short_side_px: int) -> list[Phot
     for path in track(paths, "reading photos"):
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if sha256 not in found:
-            pixels = _brought_down(decode(path).rgb_hwc, short_side_px)
+            pixels = brought_down(decode(path).rgb_hwc, short_side_px)
             found[sha256] = PhotoPair(original=pixels, returned=None, sha256=sha256, name=path.name)
     return list(found.values())
 
@@ -177,7 +177,3 @@ def _aligned(before: Path, after: Path) -> PhotoPair | str:
         return f"{after}: {width} x {height} is another shape than the original's {size}, left out"
     sha256 = hashlib.sha256(before.read_bytes()).hexdigest()
     return PhotoPair(original=back_to_size(original, height, width), returned=returned, sha256=sha256, name=before.name)
-
-
-def _brought_down(rgb_hwc: Pixels, short_side_px: int) -> Pixels:
-    return rgb_hwc if min(rgb_hwc.shape[:2]) <= short_side_px else fit_short_side(rgb_hwc, short_side_px)
