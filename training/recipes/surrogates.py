@@ -13,6 +13,8 @@ from training.recipes.one_pass import Surrogate
 
 _LITE = {"lite0": 0, "lite1": 1}
 NAMES = (*_LITE, "squeezenet", "darknet_tiny")
+# Of the masks of their ReLUs; SqueezeNet's layers are balanced to a deviation of one, half of what the Lites' are.
+STEEPNESS = {"lite0": 2.0, "lite1": 2.0, "squeezenet": 4.0, "darknet_tiny": 4.0}
 
 
 def open_surrogates(names: Sequence[str], shared: Path) -> list[Surrogate]:
@@ -25,9 +27,9 @@ def open_surrogates(names: Sequence[str], shared: Path) -> list[Surrogate]:
 
 def _open(name: str, shared: Path) -> Surrogate:
     if name in _LITE:  # two of a family: together they get what one other gets
-        return Surrogate(name=name, network=efficientnet_lite(_LITE[name]), share=0.75)
-    if name == "squeezenet":  # its layers are balanced to a deviation of one, half of what the others' are
-        return Surrogate(name=name, network=squeezenet(), smooth=4.0, temperature=2.0)
+        return Surrogate(name=name, network=efficientnet_lite(_LITE[name]), smooth=STEEPNESS[name], share=0.75)
+    if name == "squeezenet":
+        return Surrogate(name=name, network=squeezenet(), smooth=STEEPNESS[name], temperature=2.0)
     if name == "darknet_tiny":
-        return Surrogate(name=name, network=load_shared(name, shared), smooth=4.0, temperature=1.5)
+        return Surrogate(name=name, network=load_shared(name, shared), smooth=STEEPNESS[name], temperature=1.5)
     raise TrainingError(f"surrogates: expected some of {', '.join(NAMES)}, got {name!r}")
