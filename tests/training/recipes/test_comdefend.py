@@ -21,12 +21,7 @@ TINY = ComDefendConfig(net="phone", code_bits=4, width=8, blocks=1)
 RUN = ComDefendRun(model=TINY, steps=60, batch=8, learning_rate=5e-3, log_every=20)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

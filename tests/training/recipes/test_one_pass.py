@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Stripes(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     """All at a side of 48 px and 6 levels a pixel, an encoder without weights, a log row every 10 steps, one thread."""
     monkeypatch.setattr(one_pass, "SIZE_PX", SIDE_PX)
     monkeypatch.setattr(one_pass, "_VIEW_PX", VIEW_PX)
@@ -63,10 +63,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(generator_module, "SIZE_PX", SIDE_PX)
     monkeypatch.setattr(one_pass, "CloakGenerator", untrained_generator)
     monkeypatch.setattr(natural, "budget_map", lambda view, _levels: np.full(view.shape[:2], 6, np.float32))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def untrained_generator() -> CloakGenerator:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,16 +41,12 @@ class Small(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     """A small network, views of 48 px, a row every 20 steps, one thread."""
     monkeypatch.setattr(recipe, "build_network", lambda _name, **_given: Small().eval())
     monkeypatch.setattr(recipe, "_SIDES_PX", (48,))
     monkeypatch.setattr(recipe, "_EVERY", 20)
     monkeypatch.setattr(recipe, "_WARM", 5)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

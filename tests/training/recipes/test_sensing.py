@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +27,7 @@ CLASSIFIERS = ClassifierConfig(steps=30, batch=16, precision="fp32")
 PLAIN = SensingConfig(rate=0.05, steps=6, batch=4, precision="fp32")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _picture(label: int, rng: np.random.Generator) -> np.ndarray:
