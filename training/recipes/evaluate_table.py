@@ -23,7 +23,8 @@ LEGEND = """\
 Success is the share of photos on which a judge's first answer to the cloaked photo is wrong (top-1), or none of its
 first five is right (top-5). Only photos count that the judge has right when clean and after the same recompression
 without a cloak; their number stands behind each figure. In brackets: 95 % interval (Wilson). A mean over judges counts
-each judge alike and has no interval, since all judges saw the same photos.
+each judge alike and has no interval, since all judges saw the same photos; unseen judges are those that no attack of
+the table knew, the same for all.
 """
 _VISIBILITY = {
     "PSNR, dB": ("psnr_db", ".2f", min),
@@ -97,7 +98,7 @@ def section(result: Result, judges: Sequence[Judge], grid: Sequence[Recompressio
     seen = "whole" if photos.crop == 1 else f"middle {100 * photos.crop:g} %"
     lines = [f"## {photos.name}: {len(photos.photos)} photos, {seen} seen", ""]
     for role in ROLES:
-        if not any(attack.role_of(judge.name) == role for attack in result.attacks for judge in judges):
+        if not any(_having(role, attack, result, judges) for attack in result.attacks):
             continue
         for top5 in (False, True):
             lines += [f"### Mean over {role} judges, top-{5 if top5 else 1}", ""]
@@ -116,7 +117,7 @@ def summary(result: Result, judges: Sequence[Judge], grid: Sequence[Recompressio
     """A line for each attack and role: means after the first and the last recompression."""
     for attack in result.attacks:
         for role in ROLES:
-            if any(attack.role_of(judge.name) == role for judge in judges):
+            if _having(role, attack, result, judges):
                 shares = (f"{entry.name} {_percent(_mean(result, attack, judges, role, entry))}" for entry in grid)
                 yield f"{result.photos.name}, {attack.name}, {role} judges: {', '.join(shares)}"
 
@@ -128,7 +129,7 @@ def plots(result: Result, judges: Sequence[Judge], grid: Sequence[Recompression]
         series = {
             attack.name: [_mean(result, attack, judges, role, entry) for entry in grid]
             for attack in result.attacks
-            if any(attack.role_of(judge.name) == role for judge in judges)
+            if _having(role, attack, result, judges)
         }
         if series:
             title = f"{result.photos.name} ({len(result.plain)}): top-1 success, mean over {role} judges"
@@ -175,8 +176,14 @@ def _success(result: Result, attack: Attack, judge: Judge, entry: Recompression)
 def _mean(
     result: Result, attack: Attack, judges: Sequence[Judge], role: str, entry: Recompression, top5: bool = False
 ) -> float:
-    chosen = [judge for judge in judges if attack.role_of(judge.name) == role]
+    chosen = _having(role, attack, result, judges)
     return mean_share([_success(result, attack, judge, entry) for judge in chosen], top5=top5)
+
+
+def _having(role: str, attack: Attack, result: Result, judges: Sequence[Judge]) -> list[Judge]:
+    """The judges that have a role for an attack; unseen is only who is so for all, or attacks could not be compared."""
+    attacks = result.attacks if role == "unseen" else (attack,)
+    return [judge for judge in judges if all(one.role_of(judge.name) == role for one in attacks)]
 
 
 def _cell(found: Success, top5: bool) -> str:

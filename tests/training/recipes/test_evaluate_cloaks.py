@@ -88,6 +88,20 @@ def test_the_table_worked_out_by_hand(photos: PhotoSet, tmp_path: Path) -> None:
     assert "| none | 100.0 % of 3 [43.9, 100.0] | – of 0 [0.0, 100.0] |" in text
 
 
+def test_attacks_are_compared_by_judges_that_none_of_them_knew(photos: PhotoSet, tmp_path: Path) -> None:
+    """A network that one attack is aimed at would flatter the others' mean, or be missing in it."""
+    judges = [*JUDGES, Judge(name="third", size_px=8, scores=_scores, digest="3")]
+    attacks = [
+        Attack(name="one", settings="1", cloak=_Brighten(), attacked=("attacked one",)),
+        Attack(name="two", settings="2", cloak=lambda photo, _seed: photo, attacked=("other",), surrogates=("third",)),
+    ]
+    lines: list[str] = []
+    evaluate([photos], attacks, judges, GRID[:1], tmp_path / "out", seed=0, about="", report=lines.append)
+    assert not any("unseen" in line for line in lines)
+    evaluate([photos], attacks[:1], judges, GRID[:1], tmp_path / "one", seed=0, about="", report=lines.append)
+    assert "flat, one, unseen judges: none 100.0 %" in lines
+
+
 def test_visibility_is_in_a_row_a_photo(photos: PhotoSet, tmp_path: Path) -> None:
     _evaluate(photos, tmp_path / "out", _Brighten())
     rows = _rows(tmp_path / "out", "photos.csv")
