@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.kinds import KINDS
+from export.kinds import BUNDLED, KINDS
+
+_AS_IT_IS = "as it is in mobile_app/bundle"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,33 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     gradient.set_defaults(run=_gradient)
     bundle = commands.add_parser("bundle", help="make mobile_app/bundle anew")
     bundle.add_argument("--out", type=Path, help="folder to make (default: mobile_app/bundle)")
-    bundle.add_argument(
-        "--flowers",
-        type=Path,
-        metavar="CHECKPOINT.pt",
-        help="the trained flower classifier (default: its graphs are kept from mobile_app/bundle as they are)",
-    )
+    for kind in BUNDLED:
+        bundle.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{KINDS[kind]} (default: {_AS_IT_IS})")
     bundle.add_argument(
         "--calibration", type=Path, metavar="FOLDER", help="photos of flowers, for the int8 graph; with --flowers"
     )
-    for kind in ("generator", "universal"):
-        bundle.add_argument(
-            f"--{kind}",
-            type=Path,
-            metavar="MODEL.pt",
-            help=f"what `python -m training {kind}` made (default: as it is in mobile_app/bundle)",
-        )
     bundle.add_argument(
-        "--sensing",
+        "--universal",
         type=Path,
         metavar="MODEL.pt",
-        help="what `python -m training sensing-photos` made (default: as it is in mobile_app/bundle)",
-    )
-    bundle.add_argument(
-        "--shield",
-        type=Path,
-        metavar="MODEL.pt",
-        help="what `python -m training comdefend --net phone` made (default: as it is in mobile_app/bundle)",
+        help=f"what `python -m training universal` made (default: {_AS_IT_IS})",
     )
     bundle.set_defaults(run=_bundle)
     staging = commands.add_parser("stage", help="put app and bundle into a folder that buildozer or kivy-ios takes")
@@ -158,15 +143,13 @@ def _gradient(options: argparse.Namespace) -> int:
 
 def _bundle(options: argparse.Namespace) -> int:
     from export.bundle import DEFAULT_ROOT, make_bundle
+    from export.graphs import Checkpoints
 
     make_bundle(
         options.out or DEFAULT_ROOT,
-        flowers=options.flowers,
+        checkpoints=Checkpoints(**{kind: getattr(options, kind) for kind in BUNDLED}),
         calibration=options.calibration,
-        generator=options.generator,
         universal=options.universal,
-        sensing=options.sensing,
-        shield=options.shield,
     )
     return 0
 

@@ -4,6 +4,7 @@
     python -m export bundle --flowers CHECKPOINT.pt --calibration FOLDER
     python -m export bundle --sensing runs/sensing-photos/model.pt
     python -m export bundle --shield runs/comdefend/phone/comdefend.pt
+    python -m export bundle --lite0 runs/surrogate-lite0/model.pt --lite1 runs/surrogate-lite1/model.pt
     python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
 What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
@@ -18,7 +19,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from PIL import Image
 
 import mobile_app
 from export.card import model_card
-from export.checkpoints import flower_graphs, generator_graph, sensing_graphs, sha256_of, shield_graphs
-from export.contract import SHIPPED, GraphSpec
+from export.checkpoints import sha256_of
+from export.contract import COMMAND, FOLLOWED, GraphSpec
 from export.errors import ExportError
+from export.graphs import Checkpoints, every_graph
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
 from export.storage import WeightStore
@@ -46,47 +48,37 @@ REFERENCE = "reference.npz"
 MODEL_CARD = "MODEL_CARD.md"
 FLOWER_LABELS = "flowers.labels.txt"
 UNIVERSAL = "universal.png"
+_NONE = Checkpoints()
 
 
 def make_bundle(
     root: Path,
     report: Callable[[str], None] = print,
     *,
-    flowers: Path | None = None,
+    checkpoints: Checkpoints = _NONE,
     calibration: Path | None = None,
-    generator: Path | None = None,
     universal: Path | None = None,
-    sensing: Path | None = None,
-    shield: Path | None = None,
     present: Path = DEFAULT_ROOT,
 ) -> list[ParityRow]:
     """Export every shipped graph into `root`, which is replaced as a whole.
 
     Args:
         report: is told each parity row, a line each, and how an int8 graph compares.
-        flowers: a checkpoint of training.models.checkpoint, whose graphs then replace the present ones.
-        calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with `flowers`.
-        generator, universal: model.pt files of training.recipes.one_pass, which then replace the present ones.
-        sensing: a model.pt of training.recipes.sensing_photos, whose graphs then replace the present ones.
-        shield: a comdefend.pt of training.recipes.comdefend, whose graphs then replace the present ones.
+        checkpoints: whose graphs then replace the present ones; that of `commodel` does not ship.
+        calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with flowers.
+        universal: a model.pt of training.recipes.one_pass, whose picture then replaces the present one.
         present: the bundle from which all is taken that is not made here.
     Returns: the parity rows of what was exported.
     Raises: ExportError if a graph cannot be exported or is not faithful to torch; TrainingError for a checkpoint that
         cannot be read, PhotoError for such a photo, BundleError for a present bundle that is damaged.
     """
-    specs, photos = list(SHIPPED), Photos()
-    if (flowers is None) != (calibration is None):
+    photos = Photos()
+    if (checkpoints.flowers is None) != (calibration is None):
         raise ExportError("--flowers and --calibration: expected both or neither; the int8 graph needs real photos")
+    specs = every_graph(replace(checkpoints, commodel=None))
+    flowers = next((spec for spec in specs if spec.checkpoint is not None), None)
     if flowers is not None and calibration is not None:
-        found = flower_graphs(flowers)
-        specs += found
-        photos = read_photos(calibration, size_px=found[0].size_px, crop=found[0].crop)
-    if generator is not None:
-        specs.append(generator_graph(generator))
-    if sensing is not None:
-        specs += sensing_graphs(sensing)
-    if shield is not None:
-        specs += shield_graphs(shield)
+        photos = read_photos(calibration, size_px=flowers.size_px, crop=flowers.crop)
     pattern = None if universal is None else _pattern_png(universal)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bundle-") as folder:
@@ -132,7 +124,7 @@ def _fill(
     kept = _keep(present, root, made=graphs.keys())
     for checkpoint in (spec.checkpoint for spec in specs if spec.labels == FLOWER_LABELS and spec.checkpoint):
         (root / FLOWER_LABELS).write_text("\n".join(checkpoint.classes) + "\n", encoding="utf-8")
-    graphs |= kept.graphs
+    graphs = _in_turn(graphs | kept.graphs)
     (root / MODEL_CARD).write_text(model_card(graphs, _species_lines(root)), encoding="utf-8")
     _write_reference(root, specs, kept.reference)
     if pattern is not None:
@@ -142,12 +134,15 @@ def _fill(
 
 
 def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
-    """Copy the graphs of a bundle that were not made, with all that they need."""
+    """Copy the graphs of a bundle that were not made, with all that they need.
+
+    One that needs no checkpoint would have been made if the contract still had it.
+    """
     if not (present / MANIFEST).is_file():
         return _Kept()
     bundle = load_bundle(present)
     entries = json.loads((present / MANIFEST).read_text(encoding="utf-8"))["graphs"]
-    kept = {name: entry for name, entry in entries.items() if name not in made}
+    kept = {name: entry for name, entry in entries.items() if name not in made and entry["command"] != COMMAND}
     for entry in kept.values():
         for file in (entry["file"], *entry["data"], *([entry["labels"]] if entry["labels"] else [])):
             shutil.copyfile(present / file, root / file)
@@ -157,10 +152,16 @@ def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
     return _Kept(kept, {key: array for key, array in stored.items() if key.partition("/")[0] in kept})
 
 
+def _in_turn(graphs: Mapping[str, Any]) -> dict[str, Any]:
+    """The graphs, those that the engine follows in its order, whether they were made or kept."""
+    last = [name for name in FOLLOWED if name in graphs]
+    return {name: graphs[name] for name in (*(name for name in graphs if name not in last), *last)}
+
+
 def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "file": f"{spec.name}.onnx",
-        "data": [spec.weights] if spec.weights and spec.precision == "float16" else [],
+        "data": [spec.weights] if spec.weights else [],
         "task": spec.task,
         "size_px": spec.size_px,
         "opset": spec.opset,

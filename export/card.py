@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from export.contract import COMMAND
+from export.contract import COMMAND, ROBUST
 
 _TABLES = ("parity", "agreement with float32", "quantisation")  # of the metrics, what has a form of its own
 
@@ -24,6 +24,11 @@ It knows the species listed above and nothing else. A photo of another flower is
 and now and then is not: a garden flower that resembles one of its own may be named after it. It learned from close-ups;
 distant, dark or blurred flowers, drawings and bouquets were not tested. Probabilities are calibrated on photos of that
 kind alone. Names that cover a whole genus (rose, iris, crocus, buttercup) say no more than the genus."""
+
+_ROBUST_LIMITS = """\
+The robust networks were tuned here on photos of flowers and of other things, without labels (Oxford 17 and ImageNet,
+for research, and Flickr, CC BY 2.0; none is in the bundle). They recognise less than the networks that they come from,
+and are there to be followed by cloaks, not asked (docs/cloaks.md)."""
 
 _TASK_LIMITS = {
     "shield": (
@@ -58,6 +63,8 @@ def model_card(graphs: Mapping[str, Mapping[str, Any]], species: list[str]) -> s
     lines += ["## Limits", "", _OBJECT_LIMITS, ""]
     if species:
         lines += [_FLOWER_LIMITS, ""]
+    if any(name.endswith(ROBUST) for name in graphs):
+        lines += [_ROBUST_LIMITS, ""]
     tasks = {entry["task"] for entry in graphs.values()}
     lines += [line for task, limits in _TASK_LIMITS.items() if task in tasks for line in (limits, "")]
     return "\n".join(lines)

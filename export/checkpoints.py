@@ -12,6 +12,7 @@ from export.contract import (
     generator_spec,
     sensing_specs,
     shield_specs,
+    surrogate_spec,
 )
 from export.errors import ExportError
 from training.models.checkpoint import load_checkpoint
@@ -20,6 +21,7 @@ from training.models.commodel import load_commodel
 from training.models.generator import CloakGenerator
 from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
+from training.recipes.robust_surrogate import load_surrogate
 
 
 def flower_graphs(path: Path) -> tuple[GraphSpec, ...]:
@@ -66,6 +68,21 @@ def shield_graphs(path: Path) -> tuple[GraphSpec, ...]:
             f"{path}: expected the net `phone`, found `{model.config.net}`, which no phone can run; train one"
         )
     return shield_specs(model, facts, sha256=sha256_of(path))
+
+
+def surrogate_graph(path: Path, network: str) -> GraphSpec:
+    """The gradient of a network that minds small changes less.
+
+    Args:
+        network: which one it has to be, `efficientnet_lite0` say.
+    Raises: TrainingError if the file holds something else, ExportError for another network.
+    """
+    trained, facts = load_surrogate(path)
+    config = facts["config"]
+    assert isinstance(config, dict)
+    if config["network"] != network:
+        raise ExportError(f"{path}: expected a surrogate of {network}, found one of {config['network']}; name another")
+    return surrogate_spec(trained, facts, sha256=sha256_of(path))
 
 
 def sha256_of(path: Path) -> str:

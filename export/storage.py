@@ -1,7 +1,7 @@
-"""Writing graphs: large weights go to a file of their own, once, as float16, and any number of graphs read them there.
+"""Writing graphs: large weights go to a file of their own, once, rounded, and any number of graphs read them there.
 
 A forward graph and its gradient graph have the same weights, so a bundle holds them once. Each becomes a Cast of a
-float16 tensor, which a runtime folds when it loads the graph; what runs is float32 throughout.
+float16 or int8 tensor, which a runtime folds when it loads the graph; what runs is float32 throughout.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def round_to_bytes(model: ir.Model) -> None:
     """Store the large float32 kernels as int8, each followed by a Cast and a Mul with a scale a row.
 
     A row is what belongs to one index of the first axis: the kernel of one channel. What runs is float32 throughout, as
-    with `round_to_half`, at half its size and with eight bits a weight: enough for a gradient that is followed, not for
-    a classifier whose answers are shown. A runtime folds both operators when it loads the graph; a DequantizeLinear it
-    would run anew at every call, which takes 1.1 to 2.3 times as long (docs/precisions.md).
+    with `round_to_half`, at half its size and with eight bits a weight: enough for a gradient that is followed; a
+    classifier names another class on one photo in seventy. A runtime folds both operators when it loads the graph; a
+    DequantizeLinear it would run anew at every call, which takes 1.1 to 2.3 times as long (docs/precisions.md).
     """
     graph = model.graph
     for name, value in list(graph.initializers.items()):

@@ -17,7 +17,7 @@ from export.compare.graph import graph_path
 from export.compare.measure import POSTING_QUALITY, cloaked, posted
 from export.compare.photos import LabelledPhoto
 from export.compare.table import ENGINE, Row
-from export.contract import GraphSpec
+from export.contract import FOLLOWED, GraphSpec
 from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.step import StepConfig
@@ -27,6 +27,7 @@ from training.evaluate.success import Answer, count_success
 
 UNSEEN = ("lite2", "darknet_tiny", "mobilenet_v1_tflite")  # none of them is a surrogate of the engine
 SHIPPED_SET = "as it ships"
+RECOGNISER = "objects.float32.onnx"  # says what a photo shows, in every precision of the others
 ENGINE_FOLLOWED = "gradient"  # the engine of GraphSpec whose graphs take turns
 _WHOLE = 1.0  # share of a photo's short side that judges see
 
@@ -44,6 +45,7 @@ class CloakJob:
 def engines(specs: Sequence[GraphSpec]) -> dict[str, list[GraphSpec]]:
     """Name -> the graphs that make a cloak together: the phone's engine, and each graph that makes one by itself."""
     followed = [spec for spec in specs if spec.engine == ENGINE_FOLLOWED]
+    followed.sort(key=lambda spec: FOLLOWED.index(spec.name) if spec.name in FOLLOWED else len(FOLLOWED))
     alone = [spec for spec in specs if spec.engine != ENGINE_FOLLOWED and _makes_cloaks(spec)]
     return {**({ENGINE: followed} if followed else {}), **{spec.name: [spec] for spec in alone}}
 
@@ -106,8 +108,8 @@ def _set_row(cloaks: dict[str, Any], precisions: Sequence[str]) -> Row:
 
 def _judges(job: CloakJob, report: Callable[[str], None]) -> tuple[list[Judge], set[str]]:
     """(judges, the names of those that were attacked)."""
-    path = job.folder / "objects.float32.onnx"
-    judges = [_graph_judge("lite0 (attacked)", path)] if path.is_file() else []
+    path = job.folder / RECOGNISER
+    judges = [_graph_judge("lite0 (known)", path)] if path.is_file() else []
     attacked = {judge.name for judge in judges}
     for name in UNSEEN:
         try:
@@ -130,14 +132,17 @@ def _success(
     members: Sequence[Row], judges: Sequence[Judge], attacked: set[str], job: CloakJob, cells: Cells
 ) -> dict[str, Any]:
     paths = [graph_path(job.folder, row.graph, row.precision) for row in members]
-    key = [[sha256_of(path) for path in paths], repr(job.config), [judge.digest for judge in judges]]
+    recogniser = job.folder / RECOGNISER
+    asked = load_graph(recogniser, threads=1) if recogniser.is_file() else None
+    weights = [sha256_of(path) for path in (*paths, *([recogniser] if asked else []))]
+    key = [weights, repr(job.config), [[judge.name, judge.digest] for judge in judges]]
     graphs: list[Graph] = []
     plain, changed = [], []
     for photo in job.photos:
 
         def make(photo: LabelledPhoto = photo) -> dict[str, Any]:
             graphs.extend(load_graph(path, threads=1) for path in paths[len(graphs) :])
-            return _asked(judges, cloaked(graphs, photo.rgb_hwc, job.config))
+            return _asked(judges, cloaked(graphs, photo.rgb_hwc, job.config, asked))
 
         plain.append(cells.get("plain", [photo.name, key[2]], lambda photo=photo: _asked(judges, photo.rgb_hwc)))
         changed.append(cells.get("cloak", [photo.name, *key], make))

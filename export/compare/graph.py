@@ -24,7 +24,7 @@ from export.storage import save_graph
 from mobile_app.core.errors import GraphError
 from mobile_app.core.preprocess import to_network_input
 from mobile_app.core.runtime import Graph, load_graph
-from training.evaluate.judges import SHIPPED, Judge, open_judges
+from training.evaluate.judges import RECOGNISER, Judge, open_judges
 
 _PARITY_PHOTOS = 6
 _RUNTIME_PREFIX = "Status Message: "  # what stands before it in ONNX Runtime's errors names a node and no cause
@@ -199,4 +199,4 @@ class GraphJob:
 
     @functools.cached_property
     def _judge(self) -> Judge:
-        return open_judges([SHIPPED], self.config.shared)[0][0]
+        return open_judges([RECOGNISER], self.config.shared)[0][0]

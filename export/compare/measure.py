@@ -120,9 +120,12 @@ def interleaved_ms(
     }
 
 
-def cloaked(graphs: Sequence[Graph], rgb_hwc: np.ndarray, config: StepConfig) -> np.ndarray:
+def cloaked(
+    graphs: Sequence[Graph], rgb_hwc: np.ndarray, config: StepConfig, recogniser: Graph | None = None
+) -> np.ndarray:
     """(H, W, 3): a photo cloaked by the engine of the phone: gradients in turn, or a generator."""
-    engine = GradientEngine(graphs) if "grad" in graphs[0].outputs else GeneratorEngine(graphs[0])
+    follows = "grad" in graphs[0].outputs
+    engine = GradientEngine(graphs, recogniser=recogniser) if follows else GeneratorEngine(graphs[0])
     return cloak(Photo(rgb_hwc=rgb_hwc), engine, config).photo.rgb_hwc
 
 

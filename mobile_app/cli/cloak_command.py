@@ -23,7 +23,7 @@ from mobile_app.core.cloak import STRENGTHS
 from mobile_app.core.engines import Engine
 from mobile_app.core.errors import BundleError, OutputError, PetalveilError
 from mobile_app.core.files import write_whole
-from mobile_app.core.loading import engines_of
+from mobile_app.core.loading import engines_of, keeping
 from mobile_app.core.photo import EncodeConfig, decode
 from mobile_app.core.recogniser import Recogniser, load_recogniser
 from mobile_app.core.step import StepConfig, with_steps
@@ -95,6 +95,7 @@ class _Batch:
     ) -> None:
         self._work, self._originals, self._settings = work, originals, settings
         self._bundle, self._options = bundle, options
+        self._load = keeping(bundle, threads=options.threads)
         self._settings_sha256 = sha256_of_json(settings.with_bundle(bundle))
         self._journal = None if work.single else Journal(work.folder)
         self._chosen: tuple[Engine, StepConfig] | None = None
@@ -110,7 +111,7 @@ class _Batch:
 
     @cached_property
     def _recogniser(self) -> Recogniser:
-        return load_recogniser(self._bundle, threads=self._options.threads)
+        return load_recogniser(self._bundle, load=self._load)
 
     def do(self, job: Job, on_step: Callable[[int, int], None]) -> str | None:
         """Returns: a line that says what became of the photo, None if it failed."""
@@ -175,7 +176,7 @@ class _Batch:
     def _choose(self, megapixels: float) -> tuple[Engine, StepConfig]:
         """By the first photo that is cloaked, for all: measuring again would take longer than it saves."""
         if self._chosen is None:
-            self._chosen = choose(self._bundle, self._settings, megapixels, threads=self._options.threads)
+            self._chosen = choose(self._bundle, self._settings, megapixels, load=self._load)
         return self._chosen
 
     @property

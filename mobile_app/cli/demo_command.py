@@ -17,6 +17,7 @@ from mobile_app.cli.protect import Settings, captions, choose, measured, protect
 from mobile_app.cli.targets import CLOAKED, make_folder
 from mobile_app.core.errors import OutputError
 from mobile_app.core.files import write_whole
+from mobile_app.core.loading import keeping
 from mobile_app.core.memory import peak_mb
 from mobile_app.core.photo import decode
 from mobile_app.core.recogniser import load_recogniser
@@ -46,10 +47,11 @@ def run(options: argparse.Namespace) -> int:
     _refuse_others(files.values(), journal)
     bundle = open_bundle(options.bundle)
     settings = Settings()
-    chosen = choose(bundle, settings, 0, threads=options.threads)
+    load = keeping(bundle, threads=options.threads)
+    chosen = choose(bundle, settings, 0, load=load)
     with console.progress(1, settings.step.steps) as on_step:
         result = protect(SAMPLE, lambda _: chosen, settings, on_step=lambda step, _: on_step(SAMPLE.name, 0, step))
-    recogniser = load_recogniser(bundle, threads=options.threads)
+    recogniser = load_recogniser(bundle, load=load)
     photo_path, preview_path, report_path = files.values()
     after = decode(result.data, name=str(photo_path))
     facts = measured(result.before.rgb_hwc, result.composed, after.rgb_hwc, recogniser)

@@ -23,6 +23,7 @@ from mobile_app.core.platforms import Platform
 from mobile_app.core.quality import largest_change_levels
 from mobile_app.core.recogniser import Recogniser
 from mobile_app.core.resize import brought_down
+from mobile_app.core.runtime import Graph
 from mobile_app.core.step import StepConfig
 
 Choose = Callable[[float], tuple[Engine, StepConfig]]  # megapixels of a photo in
@@ -60,14 +61,18 @@ class Settings:
         return {**self.as_row(), "strength": None, "bundle": bundle.sha256, "version": __version__}
 
 
-def choose(bundle: Bundle, settings: Settings, megapixels: float, *, threads: int | None) -> tuple[Engine, StepConfig]:
+def choose(
+    bundle: Bundle, settings: Settings, megapixels: float, *, load: Callable[[str], Graph]
+) -> tuple[Engine, StepConfig]:
     """The engine of the settings, or the one that their time budget allows for a photo of this size.
 
+    Args:
+        load: gives the bundle's graph of a name.
     Raises: BundleError if the bundle lacks a part of it, GraphError if a graph does not load.
     """
     if settings.time_budget_s is not None:
-        return engine_within(bundle, settings.time_budget_s, megapixels, settings.step, threads=threads)
-    return load_engine(bundle, settings.engine or "gradient", threads=threads), settings.step
+        return engine_within(bundle, settings.time_budget_s, megapixels, settings.step, load=load)
+    return load_engine(bundle, settings.engine or "gradient", load=load), settings.step
 
 
 def opened(source: Path, settings: Settings) -> tuple[Photo, tuple[int, int]]:

@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
     bundle = open_bundle(options.bundle)
     console.say(f"bundle {bundle.version}: {len(bundle.sha256)} files as the manifest has them")
     rows = selftest(bundle, lambda name: load_graph(bundle.path(name), name=name, threads=options.threads))
-    console.say(f"{'graph':<20} {'output':<8} {'cosine':>10} {'relative':>10}")
+    console.say(f"{'graph':<21} {'output':<12} {'cosine':>10} {'relative':>10}")
     for row in rows:
         console.say(_text(row))
     failed = [row for row in rows if not row.ok]
@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
 
 def _text(row: Row) -> str:
     verdict = "ok" if row.ok else "FAILED"
-    text = f"{row.graph:<20} {row.output:<8} {row.cosine:>10.6f} {row.relative:>10.2e}  {verdict}"
+    text = f"{row.graph:<21} {row.output:<12} {row.cosine:>10.6f} {row.relative:>10.2e}  {verdict}"
     return f"{text}: {row.note}" if row.note else text

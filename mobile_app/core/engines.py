@@ -62,19 +62,32 @@ class GradientEngine:
 
     Args:
         graphs: inputs `image` (1, 3, S, S) and `label` (1,); outputs `loss`, `grad` and `logits`, all for the same
-            classes and of one size; the first says what the photo shows.
+            classes and of one size.
+        recogniser: of that size and for those classes, with the output `logits`; says what the photo shows, of which
+            networks that are good to follow know less than others. None: the first of the graphs.
         posting_quality: of that JPEG, 1 to 100; None never shows it.
     Raises: ValueError for no graphs, or graphs of several sizes.
     """
 
     name = "gradient"
 
-    def __init__(self, graphs: Sequence[Graph], *, posting_quality: int | None = 75, seed: int = 0) -> None:
-        sizes = {graph.inputs["image"].shape[-1] for graph in graphs}
-        if len(sizes) != 1:
-            raise ValueError(f"graphs: expected one or more of one size, got sizes {sorted(sizes) or 'of none'}")
+    def __init__(
+        self,
+        graphs: Sequence[Graph],
+        *,
+        recogniser: Graph | None = None,
+        posting_quality: int | None = 75,
+        seed: int = 0,
+    ) -> None:
+        asked = () if recogniser is None else (recogniser,)
+        sizes = {graph.inputs["image"].shape[-1] for graph in (*graphs, *asked)}
+        if not graphs or len(sizes) != 1:
+            raise ValueError(
+                f"graphs: expected one or more of one size, got sizes {sorted(sizes) if graphs else 'of none'}"
+            )
         self.size_px = sizes.pop()
         self._graphs = tuple(graphs)
+        self._recogniser = recogniser or self._graphs[0]
         self._posting_quality = posting_quality
         self._seed = seed
 
@@ -115,9 +128,10 @@ class GradientEngine:
         return (step + rounds) % 2 == 1
 
     def _seen_in(self, image: Array) -> np.ndarray:
-        """(1,) int64: the class that the first network gives to the unchanged photo."""
+        """(1,) int64: the class that the recogniser gives to the unchanged photo."""
         middle = plain_look(image.shape[-2:], self.size_px).at(image)
-        return self._graphs[0].run({"image": middle, "label": np.zeros(1, np.int64)})["logits"].argmax(1)
+        label = {"label": np.zeros(1, np.int64)} if "label" in self._recogniser.inputs else {}
+        return self._recogniser.run({"image": middle, **label})["logits"].argmax(1)
 
     def _gradient(self, graph: Graph, image: Array, look: Look, label: np.ndarray) -> Array:
         shown = np.clip(look.at(image), 0, 1)  # rounding of the resampling aside, it is inside

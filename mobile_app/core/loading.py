@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.engines import Engine, GeneratorEngine, GradientEngine, UniversalEngine
 from mobile_app.core.errors import BundleError
+from mobile_app.core.recogniser import OBJECTS
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.step import StepConfig, with_steps
 
@@ -21,6 +23,14 @@ def engines_of(bundle: Bundle) -> tuple[str, ...]:
     """The names of the engines that a bundle has all parts of."""
     here = {entry.engine for entry in bundle.graphs.values()} | ({"universal"} if bundle.universal else set())
     return tuple(name for name in ENGINES if name in here)
+
+
+def keeping(bundle: Bundle, *, threads: int | None = None) -> Callable[[str], Graph]:
+    """Gives the bundle's graph of a name, and the same one when asked again: engine and recogniser share theirs.
+
+    Raises, when called: GraphError if it does not load.
+    """
+    return cache(lambda name: load_graph(bundle.path(name), name=name, threads=threads))
 
 
 def load_engine(
@@ -43,9 +53,11 @@ def load_engine(
         )
     if name == "universal":
         return UniversalEngine(bundle.universal_pattern())
-    load = load or (lambda graph: load_graph(bundle.path(graph), name=graph, threads=threads))
+    load = load or keeping(bundle, threads=threads)
     graphs = [load(entry.name) for entry in bundle.graphs.values() if entry.engine == name]
-    return GradientEngine(graphs) if name == "gradient" else GeneratorEngine(graphs[0])
+    if name == "generator":
+        return GeneratorEngine(graphs[0])
+    return GradientEngine(graphs, recogniser=load(OBJECTS) if OBJECTS in bundle.graphs else None)
 
 
 def engine_within(

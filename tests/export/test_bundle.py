@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from export.bundle import make_bundle
-from export.contract import SHIPPED
+from export.contract import FOLLOWED, SHIPPED
 from export.errors import ExportError
 from export.parity import ParityRow, cosine
 from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle, sample
@@ -104,6 +104,17 @@ def test_manifest_says_where_a_graph_comes_from_and_how_faithful_it_is(name: str
     assert all(row["cosine"] >= row["lowest_cosine"] and row["images"] >= 2 for row in rows)
 
 
+def test_model_card_has_a_section_for_every_graph_and_says_what_the_robust_ones_are_for() -> None:
+    card = (DEFAULT_ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert [line[3:] for line in card.splitlines() if line.startswith("## ")][: len(ALL_NAMES)] == ALL_NAMES
+    assert "tuned here on photos of flowers" in card
+
+
+def test_graphs_that_cloaks_follow_come_in_the_engine_s_order_though_some_are_kept(anew) -> None:
+    followed = [name for name, entry in load_bundle(anew[0]).graphs.items() if entry.engine == "gradient"]
+    assert tuple(followed) == FOLLOWED
+
+
 def test_every_parity_row_passes_and_is_reported(anew) -> None:
     _, rows, lines = anew
     assert rows
@@ -117,7 +128,7 @@ def test_unfaithful_graph_is_refused_and_the_bundle_stays_as_it_was(
     root = tmp_path / "bundle"
     root.mkdir()
     (root / "mine.txt").write_text("mine", encoding="utf-8")
-    monkeypatch.setattr("export.bundle.SHIPPED", (replace(SHIPPED[0], lowest_cosine=1.01),))
+    monkeypatch.setattr("export.graphs.SHIPPED", (replace(SHIPPED[0], lowest_cosine=1.01),))
     with pytest.raises(ExportError, match=r"^objects: output logits has cosine .*expected at least 1\.01"):
         make_bundle(root, lambda _: None)
     assert (root / "mine.txt").read_text(encoding="utf-8") == "mine"

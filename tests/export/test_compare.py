@@ -140,7 +140,7 @@ def test_bundle_is_refused_where_rounding_spoils_a_graph(
             if value.const_value is not None and value.name.startswith("head"):
                 value.const_value = type(value.const_value)(value.const_value.numpy()[::-1].copy(), name=value.name)
 
-    monkeypatch.setattr("export.bundle.SHIPPED", (replace(spec, one_pass=copy.deepcopy(spec.one_pass)),))
+    monkeypatch.setattr("export.graphs.SHIPPED", (replace(spec, one_pass=copy.deepcopy(spec.one_pass)),))
     monkeypatch.setattr(export.shipped, "round_to_half", spoil)
     root = tmp_path / "bundle"
     with pytest.raises(ExportError, match=r"^small: output logits has cosine -?0\.\d+ with torch float64, as shipped"):

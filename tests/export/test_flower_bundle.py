@@ -14,11 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from export import bundle as module
+from export import graphs as module
 from export.__main__ import main
 from export.bundle import make_bundle
-from export.contract import flower_specs
+from export.contract import COMMAND, flower_specs
 from export.errors import ExportError
+from export.graphs import Checkpoints
 from export.parity import ParityRow, cosine
 from export.shipped import read_photos, write_graph
 from mobile_app.core.bundle import MANIFEST, load_bundle, reference_image
@@ -74,7 +75,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def without_objects() -> Iterator[None]:
-    """The objects graphs are kept as they are here, and a random head may be rounded to another answer."""
+    """The contract has no graphs here, and a random head may be rounded to another answer."""
 
     def specs(*arguments: object, **named: object):
         return tuple(replace(spec, lowest_agreement=0.0) for spec in flower_specs(*arguments, **named))  # pyright: ignore
@@ -92,19 +93,26 @@ def made(
     """(folder, parity rows, lines reported)"""
     root = tmp_path_factory.mktemp("made") / "bundle"
     lines: list[str] = []
-    return root, make_bundle(root, lines.append, flowers=checkpoint_path, calibration=photos), lines
+    checkpoints = Checkpoints(flowers=checkpoint_path)
+    return root, make_bundle(root, lines.append, checkpoints=checkpoints, calibration=photos), lines
 
 
-def test_bundle_has_the_three_graphs_and_keeps_the_others(made) -> None:
+def test_bundle_has_the_three_graphs_and_keeps_the_others_that_were_trained(made) -> None:
     bundle = load_bundle(made[0])
     shipped = load_bundle()
-    others = set(shipped.graphs) - set(FLOWERS)
+    others = {name for name, entry in shipped.graphs.items() if entry.command != COMMAND} - set(FLOWERS)
     assert len(others) >= 4
     assert set(bundle.graphs) == {*FLOWERS, *others}
     for name in others:
         assert bundle.entry(name) == shipped.entry(name)
         assert bundle.sha256[bundle.entry(name).file] == shipped.sha256[bundle.entry(name).file]
     assert all(row.ok for row in selftest(bundle, lambda name: load_graph(bundle.path(name), threads=1)))
+
+
+def test_a_graph_that_the_contract_alone_made_goes_with_it(made) -> None:
+    """Here the contract has none; elsewhere it may have one fewer than the present bundle."""
+    assert load_bundle().entry("objects").command == COMMAND
+    assert "objects" not in load_bundle(made[0]).graphs
 
 
 def test_entry_says_what_the_phone_has_to_know(made, checkpoint_path: Path) -> None:
@@ -204,7 +212,7 @@ def test_checkpoint_and_photos_come_together(words: tuple[str, str], tmp_path: P
 
 def test_missing_checkpoint_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"none\.pt: expected a checkpoint"):
-        make_bundle(tmp_path / "bundle", flowers=tmp_path / "none.pt", calibration=tmp_path)
+        make_bundle(tmp_path / "bundle", checkpoints=Checkpoints(flowers=tmp_path / "none.pt"), calibration=tmp_path)
 
 
 def test_folder_without_photos_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     save_commodel(root / "commodel.pt", build_commodel(ComModelConfig(widths=(4,))), {})
     save_sensing(root / "sensing.pt", SensingCodec(), {})
     save_comdefend(root / "shield.pt", build_comdefend(ComDefendConfig(code_bits=4, width=8, blocks=1)), {})
+    for number in (0, 1):
+        network = f"efficientnet_lite{number}"
+        robust, config = build_network(network), {"network": network}
+        save_model(root / f"lite{number}.pt", "surrogate", robust, config=config, facts={"config": config})
     return Checkpoints(**{kind: root / f"{kind}.pt" for kind in KINDS})
 
 
@@ -55,6 +60,11 @@ def test_every_graph_of_the_bundle_and_every_one_that_may_join_it_is_in_the_list
     assert {name.removesuffix(".int8") for name in load_bundle().graphs} <= set(names)
     assert {"generator", "commodel", "commodel.gradient"} <= set(names)
     assert checkpoints.absent() == []
+
+
+def test_a_surrogate_of_another_network_is_refused(checkpoints: Checkpoints) -> None:
+    with pytest.raises(ExportError, match=r"lite1\.pt: expected a surrogate of .*_lite0, found one of .*_lite1"):
+        graphs(replace(checkpoints, lite0=checkpoints.lite1))
 
 
 def test_without_checkpoints_it_is_the_contract() -> None:
@@ -87,7 +97,7 @@ def test_a_universal_perturbation_is_refused_as_a_generator_in_one_sentence_ever
 ) -> None:
     said = r"model\.pt: expected a generator, found a universal perturbation, which is a picture and no graph; name it"
     with pytest.raises(ExportError, match=said) as refused:
-        make_bundle(tmp_path / "bundle", lambda _line: None, generator=universal)
+        make_bundle(tmp_path / "bundle", lambda _line: None, checkpoints=Checkpoints(generator=universal))
     for command in ("coreml", "compare"):
         assert main([command, "--generator", str(universal), "--out", str(tmp_path / "out")]) == 1
         assert capsys.readouterr().err == f"export: {refused.value}\n"

@@ -12,6 +12,7 @@ import torch
 from export.bundle import make_bundle
 from export.contract import GraphSpec, shield_specs
 from export.errors import ExportError
+from export.graphs import Checkpoints
 from export.parity import ParityRow
 from export.shipped import Photos, write_graph
 from mobile_app.core.bundle import reference_image
@@ -81,4 +82,4 @@ def test_the_published_net_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "published.pt"
     save_comdefend(path, build_comdefend(ComDefendConfig(net="published")), {})
     with pytest.raises(ExportError, match="expected the net `phone`, found `published`"):
-        make_bundle(tmp_path / "bundle", shield=path)
+        make_bundle(tmp_path / "bundle", checkpoints=Checkpoints(shield=path))

@@ -26,12 +26,15 @@ from mobile_app.core.bundle import load_bundle
 from mobile_app.core.errors import BundleError
 from mobile_app.core.loading import load_engine
 from mobile_app.core.photo import Photo
+from mobile_app.core.recogniser import OBJECTS
+from mobile_app.core.runtime import load_graph
 from mobile_app.core.step import StepConfig
 from training.errors import TrainingError
 from training.evaluate.followed import open_followed
 from training.models.efficientnet_lite import efficientnet_lite
 
-LITE0 = ("lite0_shipped", "lite0")  # one network; the first is in float16
+LITE0 = ("lite0_shipped", "lite0")  # one network; the weights of the first have eight bits
+_MADE_OF_LITE0 = ("lite0_robust",)  # to an attack on Lite0 no stranger
 _PEER_STRIDE = 0.15  # of a peer's step, as a share of the budget: 19 of them go almost three times as far as they may
 
 
@@ -68,7 +71,10 @@ class Peer:
 
 _LEARNED_FROM = (*LITE0, "lite1", "squeezenet", "darknet_tiny")  # see training.cli.one_pass
 ENGINES = {
-    "gradient": EngineParts(attacked=(*LITE0, "lite1", "squeezenet")),
+    "gradient": EngineParts(
+        attacked=("lite0_robust", "lite1_robust", "squeezenet"),
+        surrogates=(*LITE0, "lite1"),  # of which the robust ones were made
+    ),
     "generator": EngineParts(surrogates=_LEARNED_FROM),
     "universal": EngineParts(surrogates=_LEARNED_FROM),
 }
@@ -135,7 +141,7 @@ def peer_attack(name: str, network: nn.Module, run: Callable[[Tensor, Tensor], T
             delta = delta.mean(1, keepdims=True)
         return photo.with_pixels(_laid_over(photo.rgb_hwc, delta[0] / eps, (rows, columns), config.budget_levels))
 
-    return Attack(name=name, settings=settings, cloak=cloak, attacked=attacked)
+    return Attack(name=name, settings=settings, cloak=cloak, attacked=attacked, surrogates=_MADE_OF_LITE0)
 
 
 def _open(name: str, config: StepConfig, shared: Path) -> Attack:
@@ -154,7 +160,7 @@ def _engine(name: str, parts: EngineParts, config: StepConfig) -> Attack:
         engine = load_engine(bundle, name)
     except BundleError as error:
         raise ModuleNotFoundError(str(error)) from error
-    entries = [entry for entry in bundle.graphs.values() if entry.engine == name]
+    entries = [entry for entry in bundle.graphs.values() if entry.engine == name or entry.name == OBJECTS]
     files = [file for entry in entries for file in (entry.file, *entry.data)]
     files += [bundle.universal] if name == "universal" and bundle.universal else []
     settings = _settings(name, config, [bundle.sha256[file] for file in files])
@@ -164,7 +170,9 @@ def _engine(name: str, parts: EngineParts, config: StepConfig) -> Attack:
 def _following(name: str, config: StepConfig, shared: Path) -> Attack:
     graphs, attacked, origins, digest = open_followed(name.removeprefix(_FOLLOWING), shared)
     parts = EngineParts(attacked=_judges(attacked), surrogates=_judges(origins))
-    return _by_engine(name, _settings(name, config, [digest]), engines.GradientEngine(graphs), config, parts)
+    recogniser = load_graph(load_bundle().path(OBJECTS))
+    engine = engines.GradientEngine(graphs, recogniser=recogniser)
+    return _by_engine(name, _settings(name, config, [digest]), engine, config, parts)
 
 
 def _judges(networks: Sequence[str]) -> tuple[str, ...]:

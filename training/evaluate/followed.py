@@ -18,7 +18,7 @@ from mobile_app.core.runtime.graph import Port
 from training.errors import TrainingError
 from training.objectives import AwayFromLabel
 from training.objectives.smooth import SmoothMasks
-from training.recipes.robust_surrogate import load_surrogate
+from training.recipes.robust_surrogate import ROBUST_STEEPNESS, load_surrogate
 from training.recipes.surrogates import NAMES, STEEPNESS, open_surrogates
 
 SIZE_PX = 224
@@ -61,7 +61,7 @@ class TorchGraph:
 
 
 def open_followed(names: str, shared: Path) -> tuple[list[TorchGraph], tuple[str, ...], tuple[str, ...], str]:
-    """The graphs of `NETWORK+NETWORK...`, in turn; the first says what a photo shows.
+    """The graphs of `NETWORK+NETWORK...`, in turn.
 
     Returns: the graphs; the judges that are attacked; those that the trained networks came from; a digest of weights.
     Raises: TrainingError for an unknown name, or a file that is missing or something else.
@@ -69,17 +69,18 @@ def open_followed(names: str, shared: Path) -> tuple[list[TorchGraph], tuple[str
     graphs, attacked, origins, sha = [], [], [], hashlib.sha256()
     for name in names.split("+"):
         if name in NAMES:
-            judge, network = name, open_surrogates([name], shared)[0].network
-            attacked.append(judge)
+            network, steepness = open_surrogates([name], shared)[0].network, STEEPNESS[name]
+            attacked.append(name)
         elif name.endswith(".pt"):
-            judge, network = _trained(Path(name))
-            origins.append(judge)
+            origin, network = _trained(Path(name))
+            steepness = ROBUST_STEEPNESS
+            origins.append(origin)
         else:
             raise TrainingError(
                 f"attacks: gradient:{names}: expected names of {', '.join(NAMES)}, or model.pt files of `python -m "
                 f"training surrogate`, with + between them, got {name!r}"
             )
-        graphs.append(TorchGraph(name, network, STEEPNESS[judge]))
+        graphs.append(TorchGraph(name, network, steepness))
         for values in network.state_dict().values():
             sha.update(values.contiguous().numpy().tobytes())
     return graphs, tuple(attacked), tuple(origins), sha.hexdigest()

@@ -34,10 +34,15 @@ from training.torchvision_shim import ensure_torchvision
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-SHIPPED = "lite0_shipped"  # as the bundle has it, in float16
+RECOGNISER = "lite0_shipped"  # as the bundle has it
+SHIPPED = {  # graphs of the bundle: the recogniser, and two networks that cloaks follow, as far as they recognise
+    RECOGNISER: OBJECTS,
+    "lite0_robust": "lite0.robust.gradient",
+    "lite1_robust": "lite1.robust.gradient",
+}
 LITE = {"lite0": 0, "lite1": 1, "lite2": 2}
 SHARED = {"squeezenet": "squeezenet_ndf", "darknet_tiny": "darknet_tiny", "mobilenet_v1_tflite": "mobilenet_v1_tflite"}
-JUDGES = (SHIPPED, *LITE, *SHARED, *TORCHVISION)
+JUDGES = (*SHIPPED, *LITE, *SHARED, *TORCHVISION)
 _BATCH = 8
 
 
@@ -114,23 +119,24 @@ def torch_judge(name: str, network: nn.Module, size_px: int) -> Judge:
 
 
 def _open(name: str, shared: Path, *, may_download: bool) -> Judge:
-    if name == SHIPPED:
-        return _shipped()
+    if name in SHIPPED:
+        return _shipped(name)
     if name in LITE:
         network = efficientnet_lite(LITE[name])
         return torch_judge(name, network, network.size_px)
     return _from_shared(name, shared) if name in SHARED else _of_torchvision(name, may_download)
 
 
-def _shipped() -> Judge:
+def _shipped(name: str) -> Judge:
     bundle = load_bundle()
-    graph, entry = load_graph(bundle.path(OBJECTS)), bundle.entry(OBJECTS)
+    graph, entry = load_graph(bundle.path(SHIPPED[name])), bundle.entry(SHIPPED[name])
+    label = {"label": np.array([0])} if "label" in graph.inputs else {}  # a gradient graph answers whatever it is given
 
     def scores(images: Array) -> Array:
-        return np.concatenate([graph.run({"image": image[None]})["logits"] for image in images])
+        return np.concatenate([graph.run({"image": image[None], **label})["logits"] for image in images])
 
     digest = hashlib.sha256("".join(bundle.sha256[file] for file in (entry.file, *entry.data)).encode()).hexdigest()
-    return Judge(name=SHIPPED, size_px=entry.size_px, scores=scores, digest=digest[:16])
+    return Judge(name=name, size_px=entry.size_px, scores=scores, digest=digest[:16])
 
 
 def load_shared(name: str, shared: Path) -> Any:

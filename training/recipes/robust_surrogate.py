@@ -38,6 +38,7 @@ from training.recipes.run_state import resume, save_state, warm_cosine, write_ro
 
 LAST, MODEL, LOG = "last.pt", "model.pt", "log.csv"
 NETWORKS = (*EFFICIENTNET_LITE, SQUEEZENET)
+ROBUST_STEEPNESS = 1.5  # of the masks on its way back: at 1 the gradient is lost, at 2 fewer others are deceived
 Report = Callable[[str], None]
 _FORMAT = "surrogate"  # by which a model's file is told from others
 _EVERY = 50  # steps between two rows of the log

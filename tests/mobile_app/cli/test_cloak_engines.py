@@ -82,7 +82,7 @@ def within(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     """The time always suffices for the universal perturbation alone; [(seconds, megapixels) it was asked for]."""
     asked: list[tuple[float, float]] = []
 
-    def engine_within(bundle, seconds, megapixels, config, *, threads):
+    def engine_within(bundle, seconds, megapixels, config, *, load):
         asked.append((seconds, megapixels))
         return UniversalEngine(bundle.universal_pattern()), config
 
@@ -200,8 +200,8 @@ def test_a_time_budget_is_measured_at_the_first_photo_and_holds_for_all(run, mak
 
 
 def test_fewer_steps_that_fit_are_those_of_the_row(run, make_photo, bundle, monkeypatch, tmp_path):
-    def engine_within(bundle, seconds, megapixels, config, *, threads):
-        return loading.load_engine(bundle, threads=threads), StepConfig(steps=3, budget_levels=config.budget_levels)
+    def engine_within(bundle, seconds, megapixels, config, *, load):
+        return loading.load_engine(bundle, load=load), StepConfig(steps=3, budget_levels=config.budget_levels)
 
     monkeypatch.setattr(protect, "engine_within", engine_within)
     words = ("--time-budget", "3600s", "--budget", 6, "--bundle", bundle, "--report", "r.json")
@@ -221,8 +221,8 @@ def test_the_same_time_budget_goes_on_though_the_machine_would_choose_another_en
     assert run(*words, "1.json", "--time-budget", "1s").code == 0
     (tmp_path / "out" / "b.cloaked.jpg").unlink()
 
-    def idle_machine(bundle, seconds, megapixels, config, *, threads):
-        return loading.load_engine(bundle, threads=threads), StepConfig(steps=1)
+    def idle_machine(bundle, seconds, megapixels, config, *, load):
+        return loading.load_engine(bundle, load=load), StepConfig(steps=1)
 
     monkeypatch.setattr(protect, "engine_within", idle_machine)
     result = run(*words, "2.json", "--time-budget", "1000ms")

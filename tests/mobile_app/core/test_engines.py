@@ -36,7 +36,7 @@ class GradientGraph:
         assert 0 <= inputs["image"].min() <= inputs["image"].max() <= 1
         self._calls.append(self.name)
         self.images.append(inputs["image"])
-        self.labels.append(int(inputs["label"][0]))
+        self.labels += [int(label) for label in inputs.get("label", ())]
         return {"loss": np.float32(0), "grad": self._grad, "logits": self._logits}
 
 
@@ -132,6 +132,15 @@ def test_graphs_take_turns_in_their_order_and_the_first_says_what_is_seen():
     perturb(engine, photo(16, 16), steps=7)
     assert calls == ["a", *"abcabca"]  # one look, then a step each
     assert [label for graph in graphs for label in graph.labels] == [0, *[2] * 7]  # class 2 is what `a` sees
+
+
+def test_a_recogniser_says_what_is_seen_and_is_followed_by_none():
+    recogniser = GradientGraph("r", calls := [], grad=np.nan, seen=4)
+    del recogniser.inputs["label"]  # a classifier takes none
+    engine, graphs, _ = gradient_engine(2, recogniser=recogniser)
+    perturb(engine, photo(16, 16), steps=4)
+    assert calls == ["r"]
+    assert [label for graph in graphs for label in graph.labels] == [4] * 4
 
 
 def test_twenty_calls_are_all_that_the_plan_takes():

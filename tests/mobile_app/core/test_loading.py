@@ -13,7 +13,7 @@ from mobile_app.core import loading
 from mobile_app.core.bundle import Bundle, GraphEntry
 from mobile_app.core.engines import GeneratorEngine, GradientEngine, UniversalEngine
 from mobile_app.core.errors import BundleError
-from mobile_app.core.loading import engine_within, engines_of, load_engine
+from mobile_app.core.loading import engine_within, engines_of, keeping, load_engine
 from mobile_app.core.runtime import Port
 from mobile_app.core.step import StepConfig, with_steps
 
@@ -90,6 +90,15 @@ def test_the_gradient_engine_has_all_its_graphs_in_the_order_of_the_manifest(who
     assert names(engine) == ["b", "a"]
 
 
+def test_what_a_photo_shows_is_asked_of_the_recogniser_where_there_is_one(make_bundle, whole):
+    engine = load_engine(make_bundle({"a": "gradient", "objects": None}))
+    assert isinstance(engine, GradientEngine)
+    assert (names(engine), engine._recogniser.name) == (["a"], "objects")
+    alone = load_engine(whole)
+    assert isinstance(alone, GradientEngine)
+    assert alone._recogniser.name == "b"
+
+
 def test_the_others_are_loaded_by_name(whole):
     writer, pattern = load_engine(whole, "generator"), load_engine(whole, "universal")
     assert isinstance(writer, GeneratorEngine)
@@ -114,6 +123,12 @@ def test_graphs_can_come_from_those_that_keep_them(whole):
 
     load_engine(whole, "gradient", load=load)
     assert asked == ["b", "a"]
+
+
+def test_a_graph_that_is_kept_is_loaded_once(whole):
+    load = keeping(whole)
+    assert load("b") is load("b")
+    assert load("a") is not load("b")
 
 
 @pytest.mark.parametrize("name", ["gradient", "universal", "none"])

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mobile_app.core.bundle import load_bundle
 from mobile_app.core.photo import Photo
 from mobile_app.core.step import StepConfig
 from training.errors import TrainingError
 from training.evaluate.attacks import Attack, open_attacks, peer_attack
+from training.evaluate.judges import SHIPPED
 
 CONFIG = StepConfig(budget_levels=8)
 
@@ -30,6 +32,15 @@ def peer() -> Attack:
 def test_the_part_of_a_judge_is_the_attack_s_to_say() -> None:
     attack = Attack(name="a", settings="", cloak=lambda photo, _seed: photo, attacked=("x",), surrogates=("y",))
     assert [attack.role_of(name) for name in "xyz"] == ["attacked", "surrogate", "unseen"]
+
+
+def test_what_the_engine_follows_is_attacked_and_what_it_was_made_of_has_helped() -> None:
+    ((gradient,), _) = open_attacks(["gradient"], CONFIG)
+    followed = [name for name, entry in load_bundle().graphs.items() if entry.engine == "gradient"]
+    judges = [judge for judge, graph in SHIPPED.items() if graph in followed]
+    assert [gradient.role_of(judge) for judge in (*judges, "squeezenet")] == ["attacked"] * len(followed)
+    assert [gradient.role_of(judge) for judge in ("lite0_shipped", "lite0", "lite1")] == ["surrogate"] * 3
+    assert gradient.role_of("lite2") == "unseen"
 
 
 def test_a_peer_stays_inside_the_budget_and_the_middle_square(peer: Attack, chelsea: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from training.errors import TrainingError
-from training.evaluate.judges import SHARED, Judge, ask, open_judges, torch_judge
+from training.evaluate.judges import SHARED, SHIPPED, Judge, ask, open_judges, torch_judge
 
 PHOTO = np.full((20, 30, 3), 51, np.uint8)
 
@@ -61,6 +61,13 @@ def test_a_network_becomes_a_judge_known_by_its_weights() -> None:
     assert torch_judge("tiny", network, 8).digest != judge.digest
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_graph_of_the_bundle_is_a_judge_that_knows_a_cat(name: str, chelsea: np.ndarray) -> None:
+    ((judge,), _) = open_judges([name], Path("none"))
+    (answer,) = ask(judge, [chelsea], 0.875)
+    assert {281, 282, 285} & set(answer[:2])  # tabby, tiger cat, Egyptian cat
+
+
 def test_without_the_shared_folder_a_named_judge_says_so_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"judge squeezenet: .*squeezenet.py: missing; put the folder") as raised:
         open_judges(["squeezenet"], tmp_path / "shared")
@@ -68,7 +75,9 @@ def test_without_the_shared_folder_a_named_judge_says_so_in_one_sentence(tmp_pat
 
 
 def test_an_unknown_judge_is_refused_with_the_known_names(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="judges: expected some of lite0_shipped, lite0"):
+    with pytest.raises(
+        TrainingError, match="judges: expected some of lite0_shipped, lite0_robust, lite1_robust, lite0"
+    ):
         open_judges(["resnet9000"], tmp_path)
 
 
