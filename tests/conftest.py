@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,17 @@ def nips17(shared_dir: Path) -> list[tuple[Path, int]]:
     folder = shared_dir / "data" / "nips17"
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as table:
         return [(folder / row["file"], int(row["class_index"])) for row in csv.DictReader(table)]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch on one thread: several are slower for tiny networks, and wait for minutes where others want the cores."""
+    import torch  # most tests that read this file do without
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

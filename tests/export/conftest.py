@@ -8,7 +8,6 @@ from pathlib import Path
 
 import onnx_ir as ir
 import pytest
-import torch
 from torch import Tensor, nn
 from torch.export import decomp_utils, exported_program
 from torch.onnx._internal.exporter import _registration
@@ -43,15 +42,6 @@ def in_runtime(tmp_path: Path) -> Callable[[ir.Model], Graph]:
         return load_graph(tmp_path / "in_runtime.onnx")
 
     return load
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """torch on one thread: several wait for each other for minutes where another process wants the same cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
 
 SPECIES = {"daisy": (12, "white", "gold"), "iris": (3, "mediumpurple", "yellow"), "poppy": (5, "red", "black")}
@@ -28,15 +27,6 @@ def flower(species: str, rng: np.random.Generator, size_px: int = 64) -> Image.I
     draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=centre)
     noise = rng.normal(0, 6, (size_px, size_px + 8, 3))
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """torch on one thread: for tiny networks two are slower, and tests run on every core as it is."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
