@@ -29,7 +29,7 @@ from PIL import Image
 import mobile_app
 from export.card import model_card
 from export.checkpoints import sha256_of
-from export.contract import COMMAND, FOLLOWED, GraphSpec
+from export.contract import COMMAND, GraphSpec, in_turn
 from export.errors import ExportError
 from export.graphs import Checkpoints, every_graph
 from export.parity import ParityRow
@@ -124,7 +124,8 @@ def _fill(
     kept = _keep(present, root, made=graphs.keys())
     for checkpoint in (spec.checkpoint for spec in specs if spec.labels == FLOWER_LABELS and spec.checkpoint):
         (root / FLOWER_LABELS).write_text("\n".join(checkpoint.classes) + "\n", encoding="utf-8")
-    graphs = _in_turn(graphs | kept.graphs)
+    graphs |= kept.graphs
+    graphs = {name: graphs[name] for name in in_turn(graphs)}
     (root / MODEL_CARD).write_text(model_card(graphs, _species_lines(root)), encoding="utf-8")
     _write_reference(root, specs, kept.reference)
     if pattern is not None:
@@ -150,12 +151,6 @@ def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
         shutil.copyfile(present / bundle.universal, root / UNIVERSAL)
     stored = bundle.reference_outputs()
     return _Kept(kept, {key: array for key, array in stored.items() if key.partition("/")[0] in kept})
-
-
-def _in_turn(graphs: Mapping[str, Any]) -> dict[str, Any]:
-    """The graphs, those that the engine follows in its order, whether they were made or kept."""
-    last = [name for name in FOLLOWED if name in graphs]
-    return {name: graphs[name] for name in (*(name for name in graphs if name not in last), *last)}
 
 
 def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[str, Any]) -> dict[str, Any]:

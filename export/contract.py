@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,13 @@ SHIPPED = (
         **_FOLLOWED,  # pyright: ignore[reportArgumentType]
     ),
 )
+
+
+def in_turn(names: Iterable[str]) -> list[str]:
+    """The names of graphs, those that the engine follows last and in its order."""
+    given = list(names)
+    last = [name for name in FOLLOWED if name in given]
+    return [name for name in given if name not in last] + last
 
 
 def surrogate_spec(network: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> GraphSpec:

@@ -17,7 +17,7 @@ from export.compare.graph import graph_path
 from export.compare.measure import POSTING_QUALITY, cloaked, posted
 from export.compare.photos import LabelledPhoto
 from export.compare.table import ENGINE, Row
-from export.contract import FOLLOWED, GraphSpec
+from export.contract import GraphSpec, in_turn
 from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.step import StepConfig
@@ -44,8 +44,8 @@ class CloakJob:
 
 def engines(specs: Sequence[GraphSpec]) -> dict[str, list[GraphSpec]]:
     """Name -> the graphs that make a cloak together: the phone's engine, and each graph that makes one by itself."""
-    followed = [spec for spec in specs if spec.engine == ENGINE_FOLLOWED]
-    followed.sort(key=lambda spec: FOLLOWED.index(spec.name) if spec.name in FOLLOWED else len(FOLLOWED))
+    by_name = {spec.name: spec for spec in specs if spec.engine == ENGINE_FOLLOWED}
+    followed = [by_name[name] for name in in_turn(by_name)]
     alone = [spec for spec in specs if spec.engine != ENGINE_FOLLOWED and _makes_cloaks(spec)]
     return {**({ENGINE: followed} if followed else {}), **{spec.name: [spec] for spec in alone}}
 
