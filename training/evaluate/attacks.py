@@ -170,9 +170,11 @@ def _engine(name: str, parts: EngineParts, config: StepConfig) -> Attack:
 def _following(name: str, config: StepConfig, shared: Path) -> Attack:
     graphs, attacked, origins, digest = open_followed(name.removeprefix(_FOLLOWING), shared)
     parts = EngineParts(attacked=_judges(attacked), surrogates=_judges(origins))
-    recogniser = load_graph(load_bundle().path(OBJECTS))
-    engine = engines.GradientEngine(graphs, recogniser=recogniser)
-    return _by_engine(name, _settings(name, config, [digest]), engine, config, parts)
+    bundle = load_bundle()
+    entry = bundle.entry(OBJECTS)
+    engine = engines.GradientEngine(graphs, recogniser=load_graph(bundle.path(OBJECTS)))
+    asked = [bundle.sha256[file] for file in (entry.file, *entry.data)]  # a cloak is its label's, too
+    return _by_engine(name, _settings(name, config, [digest, *asked]), engine, config, parts)
 
 
 def _judges(networks: Sequence[str]) -> tuple[str, ...]:
