@@ -16,8 +16,9 @@ from mobile_app.core.preprocess import averaged_down
 
 Pixels = NDArray[np.uint8]
 
-PLAIN_LEVELS = 1.4  # what a plain area bears at a budget of 8 levels
+PLAIN_LEVELS = 1.4  # what a plain area bears
 TEXTURE_LEVELS = 6.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
+_MAP_LEVELS = 8.0  # the budget at which these two hold
 _C2 = np.float32((0.03 * 255) ** 2)
 _PLAINER = 4  # power of the mean over windows: 1 is that of SSIM, a large one counts the plainest alone
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
@@ -33,17 +34,21 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
     all is plain. What it costs is a mean over the 7 x 7 windows that hold it, of the fourth power, so that beside an
     edge the plainer side counts, where a change would be seen.
 
+    A ceiling over 8 levels raises the whole map in proportion. One under 8 cuts it off, and gives texture back what it
+    saves there: the ceiling is reached sooner, by the square of 8 / ceiling. Plain areas, where people look first, bear
+    no more than at 8 levels (docs/cloaks.md).
+
     Args:
         rgb_hwc: (H, W, 3) uint8.
-        budget_levels: the ceiling. One over 8 levels raises the whole map in proportion, one under 8 cuts it off.
+        budget_levels: the ceiling.
     """
     luminance = _luminance(rgb_hwc)
     mean, mean_square = (_over_window(values) / _WINDOW_PX**2 for values in (luminance, luminance**2))
     variance = np.maximum(mean_square - mean**2, 0)
     costs = (_C2 / (2 * variance + _C2)) ** _PLAINER  # of windows; 1 in a plain area
     cost = (_over_window(costs) / _WINDOW_PX**2) ** (1 / _PLAINER)
-    bearable = (PLAIN_LEVELS + TEXTURE_LEVELS * (1 / cost - 1)) * max(1.0, budget_levels / 8)
-    return np.minimum(bearable, budget_levels).astype(np.float32)
+    plain, texture = _scaled(budget_levels / _MAP_LEVELS)
+    return np.minimum(plain + texture * (1 / cost - 1), budget_levels).astype(np.float32)
 
 
 def compose(
@@ -83,6 +88,13 @@ def compose(
     with ThreadPoolExecutor(max_workers=2) as pool:  # NumPy and Pillow both let go of the interpreter here
         list(pool.map(fill, range(0, height, rows)))
     return out
+
+
+def _scaled(share: float) -> tuple[float, float]:
+    """PLAIN_LEVELS and TEXTURE_LEVELS at a budget that is this share of _MAP_LEVELS."""
+    if share >= 1:
+        return PLAIN_LEVELS * share, TEXTURE_LEVELS * share
+    return PLAIN_LEVELS, TEXTURE_LEVELS / share**2
 
 
 def _resized(unit_chw: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

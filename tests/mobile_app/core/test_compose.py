@@ -48,6 +48,20 @@ def test_even_texture_bears_more_by_its_variance():
     assert budget_map(photo, 1.0).max() <= 1
 
 
+def test_half_the_budget_is_reached_in_a_quarter_of_the_texture():
+    photo = grey(40, 40, 126)
+    photo[:, ::2] = 128
+    wanted = PLAIN_LEVELS + 4 * TEXTURE_LEVELS * 2 * (48 / 49) / 7.65**2  # see the test before
+    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted, rtol=1e-3)
+
+
+def test_the_map_does_not_jump_where_a_budget_goes_under_that_of_the_map(rng):
+    photo = grey(64, 128)
+    photo[:, 64:] = rng.integers(120, 136, (64, 64, 3))
+    below, above = budget_map(photo, 7.999), budget_map(photo, 8.001)
+    np.testing.assert_allclose(below, above, rtol=1e-3)
+
+
 def test_on_the_plain_side_of_an_edge_the_plain_windows_count():
     photo = grey(64, 64, 20)
     photo[:, 32:] = 230
