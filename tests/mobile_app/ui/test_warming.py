@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -76,7 +77,8 @@ def test_what_is_fetched_is_there(driver: Any) -> None:
 
 
 def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sample: Path) -> None:
-    """By the processor's time of the screen's thread: other programs are none of its business."""
+    """By the processor's time of the screen's thread, and a slow processor's by what it takes for a sum: other programs
+    are none of its business."""
     from kivy.base import EventLoop
     from kivy.clock import Clock
 
@@ -86,6 +88,7 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     driver.go("protect")
     model = driver.app.model(Protection)
     times_ms: list[float] = []
+    sums_ms: list[float] = []  # about 5 each; busy neighbours slow it and a frame alike
 
     def frames_until(condition: Any) -> None:
         end = time.monotonic() + 60
@@ -95,7 +98,10 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
             Clock.tick()
             EventLoop.dispatch_input()
             Clock.tick_draw()
-            times_ms.append((time.thread_time() - began) * 1e3)
+            ended = time.thread_time()
+            times_ms.append((ended - began) * 1e3)
+            sum(range(200_000))
+            sums_ms.append((time.thread_time() - ended) * 1e3)
             time.sleep(0.002)
 
     model.pick([sample])
@@ -103,4 +109,5 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     model.start()
     frames_until(lambda: driver.app.navigator.current.name_is("protect_result"))
     frames_until(lambda: driver.app.navigator.current._views is not None and driver.app.navigator.current.is_whole)
-    assert sum(ms > 50 for ms in times_ms) <= 1, sorted(times_ms)[-5:]
+    limit_ms = max(50, 10 * median(sums_ms))
+    assert sum(ms > limit_ms for ms in times_ms) <= 1, (limit_ms, sorted(times_ms)[-5:])
