@@ -77,8 +77,8 @@ def test_what_is_fetched_is_there(driver: Any) -> None:
 
 
 def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sample: Path) -> None:
-    """By the processor's time of the screen's thread, and a slow processor's by what it takes for a sum: other programs
-    are none of its business."""
+    """By the processor's time of the screen's thread, and by how much longer than at best a sum took beside the frames:
+    other programs are none of its business."""
     from kivy.base import EventLoop
     from kivy.clock import Clock
 
@@ -88,7 +88,7 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     driver.go("protect")
     model = driver.app.model(Protection)
     times_ms: list[float] = []
-    sums_ms: list[float] = []  # about 5 each; busy neighbours slow it and a frame alike
+    sums_ms: list[float] = []  # busy neighbours slow it and a frame alike
 
     def frames_until(condition: Any) -> None:
         end = time.monotonic() + 60
@@ -109,5 +109,5 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     model.start()
     frames_until(lambda: driver.app.navigator.current.name_is("protect_result"))
     frames_until(lambda: driver.app.navigator.current._views is not None and driver.app.navigator.current.is_whole)
-    limit_ms = max(50, 10 * median(sums_ms))
+    limit_ms = 50 * median(sums_ms) / min(sums_ms)
     assert sum(ms > limit_ms for ms in times_ms) <= 1, (limit_ms, sorted(times_ms)[-5:])
