@@ -50,6 +50,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
         refuse_train_calls(program)
         refuse_broken_scales(program)
         refuse_frozen(program)
+        _write_global_pooling_as_means(program)
         if any(node.target == _ADAPTIVE_POOLING for node in program.graph.nodes):  # it takes as long as all the rest
             program = program.run_decompositions({_ADAPTIVE_POOLING: _adaptive_average_pool})
         try:
@@ -93,10 +94,15 @@ def quiet_exporter() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
+def _write_global_pooling_as_means(program: torch.export.ExportedProgram) -> None:
+    """In place: a node that pools a whole picture is a mean, and most networks have no other adaptive pooling."""
+    for node in program.graph.nodes:
+        if node.target == _ADAPTIVE_POOLING and all(bins == 1 for bins in node.args[1]):
+            node.target, node.args = torch.ops.aten.mean.dim, (node.args[0], [-2, -1], True)
+
+
 def _adaptive_average_pool(image: Tensor, size: Sequence[int]) -> Tensor:
     """Adaptive pooling as the means of slices, axis by axis; torch.onnx writes dozens of gathers instead."""
-    if all(bins == 1 for bins in size):
-        return image.mean((-2, -1), keepdim=True)
     for axis, bins in zip((-2, -1), size, strict=True):
         length = image.shape[axis]
         edges = [(index * length // bins, -(-(index + 1) * length // bins)) for index in range(bins)]
