@@ -17,7 +17,7 @@ from mobile_app.core.preprocess import averaged_down
 Pixels = NDArray[np.uint8]
 
 PLAIN_LEVELS = 1.4  # what a plain area bears
-TEXTURE_LEVELS = 6.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
+TEXTURE_LEVELS = 5.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
 _MAP_LEVELS = 8.0  # the budget at which these two hold
 _C2 = np.float32((0.03 * 255) ** 2)
 _PLAINER = 4  # power of the mean over windows: 1 is that of SSIM, a large one counts the plainest alone
@@ -56,6 +56,8 @@ def compose(
 ) -> Pixels:
     """The photo with a change laid over it: resized to its size, scaled by the budget map, rounded once.
 
+    With less than 8 levels to spend, more pixels spend all of theirs: shares are raised, to 1.5 times at 4 levels.
+
     Args:
         rgb_hwc: (H, W, 3) uint8.
         unit_chw: (3, h, w) or, for all channels alike, (1, h, w) float32 in [-1, 1]: the change as a share of each
@@ -65,8 +67,9 @@ def compose(
     Returns: (H, W, 3) uint8, as a new array.
     """
     limit = int(budget_levels)  # floor first: rint(7.6) is 8, over the budget
-    shares = _resized(unit_chw, *bound_levels.shape) * np.minimum(bound_levels / max(limit, 1), 1)
-    steps = np.rint(np.clip(shares, -1, 1) * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
+    resized = np.float32(_raise(budget_levels / _MAP_LEVELS)) * _resized(unit_chw, *bound_levels.shape)
+    shares = np.clip(resized, -1, 1) * np.minimum(bound_levels / max(limit, 1), 1)
+    steps = np.rint(shares * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
     image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)).squeeze())
     levels = [128 + max(-limit, round((step - 128) * limit / 127)) for step in range(256)]
     out = np.empty_like(rgb_hwc)
@@ -97,10 +100,15 @@ def _scaled(share: float) -> tuple[float, float]:
     return PLAIN_LEVELS, TEXTURE_LEVELS / share**2
 
 
+def _raise(share: float) -> float:
+    """By what a change is raised, up to each pixel's bound, at a budget that is this share of _MAP_LEVELS."""
+    return 2 - min(share, 1)
+
+
 def _resized(unit_chw: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """(C, h, w) -> (C, height, width), bilinear."""
+    """(C, h, w) -> (C, height, width), bicubic: a bilinear resize would take a fifth of the fine changes away."""
     channels = (Image.fromarray(channel) for channel in np.ascontiguousarray(unit_chw))
-    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)) for image in channels])
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in channels])
 
 
 def _luminance(rgb_hwc: Pixels) -> NDArray[np.float32]:

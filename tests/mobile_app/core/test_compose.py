@@ -112,6 +112,25 @@ def test_a_pixel_changes_by_its_own_bound():
     assert set(change(photo, after)[:, 22:].ravel()) == {8}
 
 
+def test_a_fine_change_is_laid_over_a_larger_photo_nearly_whole():
+    wave = np.broadcast_to(np.sin(np.pi / 2 * (np.arange(60) + 0.3)), (1, 60, 60)).astype(np.float32)  # 4 px a period
+    laid = change(grey(80, 80), compose(grey(80, 80), wave, whole((80, 80), 100), 100.0))
+    assert laid.std() > 0.92 * 100 * wave.std()  # bilinear: 0.82
+
+
+@pytest.mark.parametrize(("budget_levels", "share"), [(8.0, 0.5), (12.0, 0.5), (4.0, 0.75), (2.0, 0.875)])
+def test_with_less_than_8_levels_more_pixels_spend_all_of_theirs(budget_levels, share):
+    half = np.full((1, 40, 40), 0.5, np.float32)
+    bound = whole((40, 40), budget_levels)
+    laid = change(grey(40, 40), compose(grey(40, 40), half, bound, budget_levels))
+    assert set(laid.ravel()) == {round(share * budget_levels)}
+
+
+def test_a_raised_change_stays_inside_the_bound_of_its_pixel():
+    laid = change(grey(40, 40), compose(grey(40, 40), np.ones((1, 40, 40), np.float32), whole((40, 40), 1.4), 4.0))
+    assert set(laid.ravel()) == {1}
+
+
 def test_no_change_is_no_change(photo):
     after = compose(photo, np.zeros((3, 20, 30), np.float32), whole((30, 45), 8), 8.0)
     np.testing.assert_array_equal(after, photo)
