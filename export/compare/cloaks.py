@@ -39,7 +39,7 @@ class CloakJob:
     folder: Path  # of the variants
     photos: Sequence[LabelledPhoto]
     shared: Path  # where judges are
-    config: StepConfig = field(default_factory=lambda: MEDIUM)
+    config: StepConfig = field(default_factory=lambda: replace(MEDIUM, rounds=1))  # the same number in each form
 
 
 def engines(specs: Sequence[GraphSpec]) -> dict[str, list[GraphSpec]]:

@@ -96,7 +96,12 @@ def _add_cloak(commands: _Commands) -> None:
     strength.add_argument(
         "--budget", type=number(1, 255), metavar="LEVELS", help="largest change of a pixel, instead of a strength"
     )
-    parser.add_argument("--steps", type=whole(1, 1000), metavar="N", help="of the engine gradient; default: 19")
+    parser.add_argument(
+        "--steps",
+        type=whole(1, 1000),
+        metavar="N",
+        help="of the engine gradient, exactly so many; default: 19, and up to 38 more for a photo that resists",
+    )
     parser.add_argument(
         "--time-budget",
         type=seconds,

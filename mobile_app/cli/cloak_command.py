@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mobile_app.cli.models import open_bundle
 from mobile_app.cli.protect import Protected, Settings, captions, choose, measured, opened, protect
 from mobile_app.cli.targets import Job, Originals, Plan, make_folder, plan
 from mobile_app.core.bundle import Bundle
-from mobile_app.core.cloak import STRENGTHS
+from mobile_app.core.cloak import MEDIUM, STRENGTHS
 from mobile_app.core.engines import Engine
 from mobile_app.core.errors import BundleError, OutputError, PetalveilError
 from mobile_app.core.files import write_whole
@@ -47,14 +48,9 @@ def run(options: argparse.Namespace) -> int:
     make_folder(work.folder)
     batch = _Batch(work, originals, settings, bundle, options)
     try:
-        most = settings.step.steps  # an engine that takes fewer moves the bar by more
-        with console.progress(len(work.jobs), most) as on_step:
+        with console.progress(len(work.jobs)) as on_step:
             for done, job in enumerate(work.jobs):
-
-                def on_part(part: int, parts: int, job: Job = job, done: int = done) -> None:
-                    on_step(job.source.name, done, round(most * part / parts))
-
-                line = batch.do(job, on_part)
+                line = batch.do(job, partial(on_step, job.source.name, done))
                 if line and len(work.jobs) <= _FEW:
                     console.say(line)
     except KeyboardInterrupt:
@@ -70,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     strength = None if options.budget else options.strength
-    step = StepConfig(budget_levels=options.budget or STRENGTHS[options.strength])
+    step = replace(MEDIUM, budget_levels=options.budget or STRENGTHS[options.strength])
     platform = options.target_platform
     return Settings(
         engine=None if options.time_budget else options.engine or "gradient",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-OnStep = Callable[[str, int, int], None]  # name of the photo, photos done, steps done
+OnStep = Callable[[str, int, int, int], None]  # name of the photo, photos done, steps done, steps in all of the photo
 
 
 class Console:
@@ -27,14 +27,14 @@ class Console:
         print(f"petalveil: {sentence}", file=sys.stderr)
 
     @contextmanager
-    def progress(self, photos: int, steps: int) -> Iterator[OnStep]:
+    def progress(self, photos: int) -> Iterator[OnStep]:
         """A bar over the steps of every photo; none where nobody watches stderr."""
         if not sys.stderr.isatty():
-            yield lambda _name, _done, _step: None
+            yield lambda _name, _done, _step, _steps: None
             return
         self._waiting = []
         try:
-            with _bar(photos, steps) as on_step:
+            with _bar(photos) as on_step:
                 yield on_step
         finally:
             waiting, self._waiting = self._waiting, None
@@ -43,7 +43,7 @@ class Console:
 
 
 @contextmanager
-def _bar(photos: int, steps: int) -> Iterator[OnStep]:
+def _bar(photos: int) -> Iterator[OnStep]:
     from rich.console import Console as Screen
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,10 +58,13 @@ def _bar(photos: int, steps: int) -> Iterator[OnStep]:
     with Progress(
         *columns, console=Screen(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:
-        task = progress.add_task("", total=photos * steps, place="")
+        task = progress.add_task("", total=photos, place="")
+        furthest = 0.0
 
-        def on_step(name: str, done: int, step: int) -> None:
+        def on_step(name: str, done: int, step: int, steps: int) -> None:
+            nonlocal furthest
             place = f"photo {done + 1} of {photos}, step {step} of {steps}" if photos > 1 else f"step {step} of {steps}"
-            progress.update(task, description=escape(name), completed=done * steps + step, place=place)
+            furthest = max(furthest, done + step / steps)  # a photo that gets another round holds the bar, not back
+            progress.update(task, description=escape(name), completed=furthest, place=place)
 
         yield on_step

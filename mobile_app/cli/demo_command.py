@@ -6,6 +6,7 @@ import argparse
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings()
     load = keeping(bundle, threads=options.threads)
     chosen = choose(bundle, settings, 0, load=load)
-    with console.progress(1, settings.step.steps) as on_step:
-        result = protect(SAMPLE, lambda _: chosen, settings, on_step=lambda step, _: on_step(SAMPLE.name, 0, step))
+    with console.progress(1) as on_step:
+        result = protect(SAMPLE, lambda _: chosen, settings, on_step=partial(on_step, SAMPLE.name, 0))
     recogniser = load_recogniser(bundle, load=load)
     photo_path, preview_path, report_path = files.values()
     after = decode(result.data, name=str(photo_path))

@@ -135,7 +135,7 @@ def protect(
         "engine": result.engine,
         "strength": settings.strength,
         "budget_levels": step.budget_levels,
-        "steps": step.steps if result.engine == "gradient" else None,  # the others take none
+        "steps": result.steps if result.engine == "gradient" else None,  # the others take none
         "seconds": {
             "decode": round(decoded - started, 4),
             "cloak": round(cloaked - chosen, 4),

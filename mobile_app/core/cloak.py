@@ -20,7 +20,7 @@ from mobile_app.core.preprocess import fit_short_side, from_uint8
 from mobile_app.core.step import Array, StepConfig
 
 STRENGTHS = {"low": 4.0, "medium": 8.0, "high": 12.0}  # budget in levels
-MEDIUM = StepConfig(budget_levels=STRENGTHS["medium"])
+MEDIUM = StepConfig(budget_levels=STRENGTHS["medium"], rounds=3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +30,7 @@ class CloakResult:
     photo: Photo
     config: StepConfig
     engine: str
+    steps: int  # that the engine counted
     seconds: float
 
 
@@ -54,11 +55,20 @@ def cloak(
         small = from_uint8(fit_short_side(photo.rgb_hwc, engine.size_px))
         bound_levels = map_to_come.result()
     bound = _fit_bound(bound_levels, small.shape[-2:]) / np.float32(255)
-    delta = engine.perturb(small, bound, config, on_step=on_step, should_stop=should_stop)
+    taken = 0
+
+    def count(done: int, steps: int) -> None:
+        nonlocal taken
+        taken = done
+        on_step(done, steps)
+
+    delta = engine.perturb(small, bound, config, on_step=count, should_stop=should_stop)
     if photo.is_grey:
         delta = delta.mean(1, keepdims=True)
     rgb_hwc = compose(photo.rgb_hwc, (delta / bound)[0], bound_levels, config.budget_levels)
-    return CloakResult(photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, seconds=now() - started)
+    return CloakResult(
+        photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, steps=taken, seconds=now() - started
+    )
 
 
 def _fit_bound(bound_levels: np.ndarray, size: tuple[int, ...]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -73,9 +74,10 @@ def engine_within(
 ) -> tuple[Engine, StepConfig]:
     """The strongest engine that is expected to be done with a photo in `seconds`, loading apart.
 
-    One gradient is timed here; the rest of the work is taken to grow with the photo. Where the time does not suffice
-    for all steps of the config, fewer are taken, each as much longer: even one step deceives more recognisers than the
-    other engines do (docs/cloaks.md). Where not even one fits, it is the quickest engine that there is.
+    One gradient is timed here; the rest of the work is taken to grow with the photo. Where there is time for more than
+    a round of steps, further ones may follow. Where it does not suffice for all steps of the first, fewer are taken,
+    each as much longer: even one step deceives more recognisers than the other engines do (docs/cloaks.md). Where not
+    even one fits, it is the quickest engine that there is.
 
     Args:
         load: as in load_engine.
@@ -88,8 +90,10 @@ def engine_within(
         engine = load_engine(bundle, "gradient", threads=threads, load=load)
         call = seconds_a_call(engine, now) if call_seconds is None else call_seconds
         steps = int((seconds - _REST * call * megapixels) / call) - 1  # one more call looks at what the photo shows
+        if steps >= config.steps:
+            return engine, replace(config, rounds=min(config.rounds, steps // config.steps))
         if steps >= 1 or len(here) == 1:
-            return engine, with_steps(config, max(1, min(steps, config.steps)))
+            return engine, with_steps(config, max(1, steps))
         return load_engine(bundle, here[-1], threads=threads, load=load), config
     return load_engine(bundle, here[0] if here else "gradient", threads=threads, load=load), config
 

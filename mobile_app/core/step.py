@@ -19,10 +19,11 @@ _LEAST_WHOLE_AT = 0.5  # a single step at 0.16 was nearly one by signs, at an SS
 
 @dataclass(frozen=True, kw_only=True)
 class StepConfig:
-    """How to follow a gradient: the defaults are what ships, and docs/cloaks.md says how they were found."""
+    """How to follow a gradient: the defaults are a round of what ships, and docs/cloaks.md says how they were found."""
 
     rule: Rule = "proportional"
-    steps: int = 19  # with the one look at what the photo shows, 20 calls of a graph
+    steps: int = 19  # of a round; with the one look at what the photo shows, 20 calls of a graph
+    rounds: int = 1  # at most: a further one is for photos in which the networks still see what they show
     budget_levels: float = 8.0  # largest change of a pixel, in 8-bit levels
     decay: float = 0.4  # of the velocity, mu of MI-FGSM
     stride: float = 0.8  # of the first step, as a share of the budget; FGSM always takes the whole of it
@@ -37,6 +38,10 @@ class StepConfig:
             raise ValueError(f"steps: expected 1 to 1000, got {self.steps}")
         if self.rule == "fgsm" and self.steps != 1:
             raise ValueError(f"steps: expected 1 for fgsm, got {self.steps}")
+        if self.rule == "fgsm" and self.rounds != 1:
+            raise ValueError(f"rounds: expected 1 for fgsm, got {self.rounds}")
+        if not 1 <= self.rounds <= 100:
+            raise ValueError(f"rounds: expected 1 to 100, got {self.rounds}")
         if not 0 < self.budget_levels <= 255:
             raise ValueError(f"budget_levels: expected 0 < budget_levels <= 255, got {self.budget_levels}")
         if not 0 <= self.decay <= 1:
@@ -52,12 +57,17 @@ class StepConfig:
 
 
 def with_steps(config: StepConfig, steps: int) -> StepConfig:
-    """The same way in `steps` steps: fewer ones move more pixels by the whole stride, so that they use the budget.
+    """The same way in `steps` steps, one round: fewer ones move more pixels by the whole stride, to use the budget.
 
     However few there are, a pixel takes the whole stride from half the mean velocity on: signs alone would be seen.
     """
     fewer = config.whole_at * min(1.0, steps / config.steps)
-    return replace(config, steps=steps, whole_at=max(fewer, min(config.whole_at, _LEAST_WHOLE_AT)))
+    return replace(config, steps=steps, rounds=1, whole_at=max(fewer, min(config.whole_at, _LEAST_WHOLE_AT)))
+
+
+def of_round(config: StepConfig, number: int) -> StepConfig:
+    """How a round, from 0, is walked: a later one begins with half the stride, since the change is found by then."""
+    return config if number == 0 else replace(config, stride=max(config.stride / 2, config.last_stride))
 
 
 def take_step(

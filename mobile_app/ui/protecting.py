@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,17 +72,16 @@ def protect_one(
     Returns: (its entry, pixels for the screen).
     Raises: PetalveilError, MemoryError, OSError; Cancelled once should_stop() is true.
     """
-    from mobile_app.core.cloak import STRENGTHS, cloak
+    from mobile_app.core.cloak import MEDIUM, STRENGTHS, cloak
     from mobile_app.core.photo import decode, encode, encoded_format
     from mobile_app.core.quality import largest_change_levels, mean_change_levels, psnr_db
-    from mobile_app.core.step import StepConfig
     from mobile_app.core.views import amplified, shrunk
 
     started = now()
     photo = decode(path)
     on_stage("load")
     _stop_if(should_stop)
-    engine, config = choose(photo.megapixels, StepConfig(budget_levels=STRENGTHS[strength]))
+    engine, config = choose(photo.megapixels, replace(MEDIUM, budget_levels=STRENGTHS[strength]))
     on_stage("change", 0, 1)
     result = cloak(
         photo, engine, config, on_step=lambda done, steps: on_stage("change", done, steps), should_stop=should_stop
@@ -90,7 +89,7 @@ def protect_one(
     on_stage("write")
     data, kind = encode(result.photo), encoded_format(result.photo).lower()
     composed_levels = largest_change_levels(photo.rgb_hwc, result.photo.rgb_hwc)
-    engine_used = result.engine
+    engine_used, steps = result.engine, result.steps
     del result  # of a large photo, before it is read again
     _stop_if(should_stop)
     on_stage("look")
@@ -105,7 +104,7 @@ def protect_one(
         "kind": kind,
         "strength": strength,
         "engine": engine_used,
-        "steps": config.steps if engine_used == "gradient" else None,  # the others take none
+        "steps": steps if engine_used == "gradient" else None,  # the others take none
         "size_px": list(photo.size_px),
         "bytes": len(data),
         "budget_levels": config.budget_levels,

@@ -78,6 +78,7 @@ class Protection:
     photos: list[Picked] = field(default_factory=list)
     phase: str = "choose"
     progress: Progress | None = None
+    share: float = 0.0  # of the work under way, as the bar shows it
     done: list[dict[str, Any]] = field(default_factory=list)  # entries of the history
     failed: list[tuple[str, str]] = field(default_factory=list)  # name, sentence
     views: dict[str, Views] = field(default_factory=dict)  # of the last one alone
@@ -151,6 +152,7 @@ class Protection:
             if photo.looking is not None:
                 photo.looking.cancel()
         self.phase, self.progress = "working", Progress(photo=0, photos=len(photos), stage="read")
+        self.share = 0.0
         self.done, self.failed, self.views = [], [], {}
         self._changed()
         from mobile_app.ui.graphs import Graphs
@@ -242,6 +244,7 @@ class Protection:
 
     def _advance(self, fact: tuple[str, Progress]) -> None:
         self.progress = fact[1]
+        self.share = max(self.share, self.progress.share)  # a photo that gets more steps holds the bar, not back
         if self.on_progress is not None:
             self.on_progress()
 

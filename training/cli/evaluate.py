@@ -35,6 +35,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     command.add_argument("--grid", nargs="+", default=["full"], help="quick, full or names of recompressions")
     command.add_argument("--strength", default="medium", help="low, medium or high: 4, 8 or 12 levels")
     command.add_argument("--steps", type=int, default=19, help="of the attacks that take steps (default 19)")
+    command.add_argument(
+        "--rounds", type=int, default=3, help="of steps that `gradient` may take where a photo resists (default 3)"
+    )
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_run)
 
@@ -50,6 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         grid=tuple(options.grid),
         strength=options.strength,
         steps=options.steps,
+        rounds=options.rounds,
         seed=options.seed,
     )
 
@@ -64,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
 def _typed(options: argparse.Namespace) -> str:
     """The command that gives the same table, every choice spelt out but the folders."""
     words = ["python", "-m", "training", "evaluate"]
-    for name in ("photos", "sets", "attacks", "judges", "grid", "strength", "steps", "seed"):
+    for name in ("photos", "sets", "attacks", "judges", "grid", "strength", "steps", "rounds", "seed"):
         value = getattr(options, name)
         if value not in (None, []):
             words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]

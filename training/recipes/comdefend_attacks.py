@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.photo import Photo
 from mobile_app.core.preprocess import from_uint8, to_uint8
 from mobile_app.core.step import StepConfig
@@ -115,7 +116,7 @@ def _of_torchattacks(name: str, config: AttackConfig) -> Any:
 
 def _cloak(config: AttackConfig) -> Method:
     """The engine `gradient` of the bundle, on the image as the network sees it; it asks no label and no network."""
-    (engine,) = _engines(StepConfig(budget_levels=config.budget_levels))
+    (engine,) = _engines(replace(MEDIUM, budget_levels=config.budget_levels))
 
     def attack(_network: nn.Module, images: Tensor, _labels: Tensor, generator: torch.Generator) -> Tensor:
         cloaked = [_cloaked(engine, to_uint8(image[None].numpy()), generator.initial_seed()) for image in images]

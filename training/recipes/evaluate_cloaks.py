@@ -37,6 +37,7 @@ class EvaluateConfig:
     grid: tuple[str, ...] = ("full",)
     strength: str = "medium"
     steps: int = 19
+    rounds: int = 3  # of the engine `gradient`, at most; 1: no photo gets more than `steps`
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -48,6 +49,8 @@ class EvaluateConfig:
             raise ValueError(f"strength: expected one of {', '.join(STRENGTHS)}, got {self.strength!r}")
         if not 1 <= self.steps <= 1000:
             raise ValueError(f"steps: expected 1 to 1000, got {self.steps}")
+        if not 1 <= self.rounds <= 100:
+            raise ValueError(f"rounds: expected 1 to 100, got {self.rounds}")
         if self.seed < 0:
             raise ValueError(f"seed: expected 0 or more, got {self.seed}")
 
@@ -64,12 +67,13 @@ def evaluate_cloaks(shared: Path, out: Path, config: EvaluateConfig, *, command:
     grid = choose_grid(config.grid)
     sets = [open_set(shared, name, config.photos, config.seed) for name in dict.fromkeys(config.sets)]
     budget = STRENGTHS[config.strength]
-    attacks, no_attacks = open_attacks(config.attacks, StepConfig(budget_levels=budget, steps=config.steps), shared)
+    step = StepConfig(budget_levels=budget, steps=config.steps, rounds=config.rounds)
+    attacks, no_attacks = open_attacks(config.attacks, step, shared)
     judges, no_judges = open_judges(config.judges, shared)
     for reason in (*no_attacks, *no_judges):
         report(f"left out: {reason}")
     about = [
-        f"# Cloaks at {config.strength} strength ({budget:g} levels, {config.steps} steps)",
+        f"# Cloaks at {config.strength} strength ({budget:g} levels, {config.steps} steps, rounds: {config.rounds})",
         "",
         f"Machine: {machine()}. Date: {date.today().isoformat()}. Seed: {config.seed}. Command:",
         f"`{command}`.",

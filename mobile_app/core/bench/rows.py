@@ -27,6 +27,8 @@ from mobile_app.core.selftest import Row, compare, reference_inputs
 
 Facts = dict[str, Any]
 
+ONE_ROUND = replace(MEDIUM, rounds=1)  # how many a photo gets depends on it, and a bench asks how long a step takes
+
 
 def graph_row(
     bundle: Bundle,
@@ -73,8 +75,10 @@ def engine_row(
 
     def prepare(engine: Engine) -> Callable[[], np.ndarray]:
         small = from_uint8(photo_like((round(engine.size_px * 4 / 3), engine.size_px)))
-        bound = np.full((1, 1, *small.shape[-2:]), MEDIUM.budget_levels / 255, np.float32)
-        return lambda: engine.perturb(small, bound, MEDIUM, on_step=lambda _done, _steps: None, should_stop=should_stop)
+        bound = np.full((1, 1, *small.shape[-2:]), ONE_ROUND.budget_levels / 255, np.float32)
+        return lambda: engine.perturb(
+            small, bound, ONE_ROUND, on_step=lambda _done, _steps: None, should_stop=should_stop
+        )
 
     found, delta = measure_job(loader.load, prepare, for_long_runs(config), now=now, sensors=sensors)
     facts = {**engine_facts(bundle, name), "size_px": min(delta.shape[-2:]), "runtime": loader.runtime}
@@ -115,7 +119,7 @@ class EngineLoader(_Loader):
 def engine_facts(bundle: Bundle, name: str) -> Facts:
     """What the row of an engine says of its graphs: their precision, and the steps that it takes."""
     precisions = {entry.precision for entry in bundle.graphs.values() if entry.engine == name}
-    return {"precision": _joined(precisions), "steps": MEDIUM.steps if name == "gradient" else None}
+    return {"precision": _joined(precisions), "steps": ONE_ROUND.steps if name == "gradient" else None}
 
 
 def for_long_runs(config: BenchConfig) -> BenchConfig:

@@ -195,8 +195,8 @@ class ProtectScreen(Screen):
             pixels = self._sound[progress.photo].thumbnail
             self.picture.show(None if pixels is None else texture_of(pixels))
             self.shown_photo = progress.photo
-        self.bar.share = progress.share
-        self.percent.set(f"{progress.share:.0%}")
+        self.bar.share = self.model.share
+        self.percent.set(f"{self.model.share:.0%}")
         many = (
             self.t("protect.photo_of", photo=progress.photo + 1, photos=progress.photos) if progress.photos > 1 else ""
         )

@@ -48,7 +48,7 @@ def with_times(row: dict[str, Any], times_ms: list[float]) -> dict[str, Any]:
 
 
 def test_bench_prints_and_writes_figures_that_its_document_names(run, root, monkeypatch):
-    monkeypatch.setattr(rows, "MEDIUM", with_steps(MEDIUM, 2))  # 19 take a second each time
+    monkeypatch.setattr(rows, "ONE_ROUND", with_steps(MEDIUM, 2))  # 19 take a second each time
     result = run("bench", *QUICK, "--photos", "none", "--json", "b.json", "--plot", "b.svg")
     assert result.code == 0, result
     content = json.loads(Path("b.json").read_text(encoding="utf-8"))

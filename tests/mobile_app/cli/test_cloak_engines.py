@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.progress import Progress
 
 from mobile_app.cli import cloak_command, protect
 from mobile_app.cli.arguments import parse
 from mobile_app.cli.console import Console
 from mobile_app.core import loading
 from mobile_app.core.bundle import DEFAULT_ROOT
+from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.engines import GradientEngine, UniversalEngine
 from mobile_app.core.photo import decode
 from mobile_app.core.runtime import Port, load_graph
@@ -123,7 +126,7 @@ def check_engine(run, make_photo, bundle, tmp_path, engine, words, steps) -> Non
 def test_without_engine_and_steps_it_is_the_gradient_engine_by_its_own_defaults_and_fewer_steps_go_as_far():
     settings = cloak_command._settings(parse(["cloak", "a.jpg", "-o", "b"]))
     assert settings.engine == "gradient"
-    assert settings.step == StepConfig()
+    assert settings.step == MEDIUM == StepConfig(rounds=3)
     few = cloak_command._settings(parse(["cloak", "a.jpg", "-o", "b", "--steps", "5", "--strength", "low"]))
     assert few.step == StepConfig(steps=5, budget_levels=4, whole_at=3.0 * 5 / 19)
 
@@ -162,11 +165,11 @@ def test_another_engine_is_another_job(run, make_photo, bundle):
 
 
 def test_the_bar_comes_to_its_end_whatever_the_engine_takes(run, make_photo, bundle, monkeypatch):
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
 
     class Watched:
         def __enter__(self):
-            return lambda _name, _done, step: seen.append(step)
+            return lambda _name, _done, step, steps: seen.append((step, steps))
 
         def __exit__(self, *_error):
             return None
@@ -174,7 +177,18 @@ def test_the_bar_comes_to_its_end_whatever_the_engine_takes(run, make_photo, bun
     monkeypatch.setattr(Console, "progress", lambda *_: Watched())
     photo = make_photo("a.jpg")  # 96 x 64, so three squares of 64
     assert run("cloak", photo, "-o", "b.jpg", "--bundle", bundle, "--engine", "generator").code == 0
-    assert seen == [6, 13, 19]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_bar_waits_for_a_photo_that_gets_another_round_and_never_goes_back(monkeypatch):
+    shown: list[float] = []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(Progress, "update", lambda *_, completed, **__: shown.append(completed))
+    with Console().progress(2) as on_step:
+        for step, steps in ((1, 2), (2, 2), (3, 4), (4, 4)):
+            on_step("a.jpg", 0, step, steps)
+        on_step("b.jpg", 1, 1, 2)
+    assert shown == [0.5, 1, 1, 1, 1.5]
 
 
 # --time-budget

@@ -18,8 +18,7 @@ from PIL import Image
 
 from mobile_app import __version__
 from mobile_app.core.bundle import DEFAULT_ROOT
-from mobile_app.core.cloak import STRENGTHS
-from mobile_app.core.step import StepConfig
+from mobile_app.core.cloak import MEDIUM, STRENGTHS
 
 COMMANDS = ("cloak", "classify", "demo", "bench", "selftest")
 
@@ -175,7 +174,8 @@ def test_the_help_gives_the_levels_of_the_strengths(run):
 
 def test_the_help_gives_the_default_steps(run):
     words = " ".join(run("cloak", "--help").out.split())
-    assert f"of the engine gradient; default: {StepConfig().steps} " in words
+    more = (MEDIUM.rounds - 1) * MEDIUM.steps
+    assert f"default: {MEDIUM.steps}, and up to {more} more for a photo that resists" in words
 
 
 @pytest.mark.parametrize(

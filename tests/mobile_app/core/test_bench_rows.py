@@ -49,7 +49,7 @@ def test_rows_of_a_bundle_fit_the_schema(bundle: Bundle):
 
 
 def test_the_gradient_engine_takes_three_runs_at_least(bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rows, "MEDIUM", with_steps(MEDIUM, 3))  # 19 take a second each time
+    monkeypatch.setattr(rows, "ONE_ROUND", with_steps(MEDIUM, 3))  # 19 take a second each time
     row = engine_row(bundle, "gradient", 1, BenchConfig(seconds=0.05))
     assert (row["latency"]["n"], row["steps"], row["size_px"]) == (3, 3, 224)
     assert row["latency"]["p50_low_ms"] is None  # three runs do not say

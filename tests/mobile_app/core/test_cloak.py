@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,12 @@ def test_on_step_counts_every_step(engine, photo):
     seen: list[tuple[int, int]] = []
     cloak(Photo(rgb_hwc=photo), engine, StepConfig(steps=4), on_step=lambda done, steps: seen.append((done, steps)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_result_says_how_many_steps_were_taken(engine, photo):
+    config = StepConfig(steps=4, rounds=3)  # noise that is named 0 whatever it shows: all rounds are needed
+    assert cloak(Photo(rgb_hwc=photo), engine, config).steps == 12
+    assert cloak(Photo(rgb_hwc=photo), engine, replace(config, rounds=1)).steps == 4
 
 
 def test_on_step_counts_steps_where_a_panorama_takes_several_looks_a_step(rng):

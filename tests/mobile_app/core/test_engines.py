@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from mobile_app.core.engines import Cancelled, Engine, GeneratorEngine, GradientEngine, UniversalEngine
+from mobile_app.core.engines import (
+    Cancelled,
+    Engine,
+    GeneratorEngine,
+    GradientEngine,
+    UniversalEngine,
+    whose_turn,
+)
 from mobile_app.core.looks import draw_look
 from mobile_app.core.runtime import Port
 from mobile_app.core.squares import spread
@@ -20,7 +27,9 @@ SQUARE = (1, 3, SIDE_PX, SIDE_PX)
 class GradientGraph:
     """Writes down what it is asked, and answers with a gradient and logits that are known."""
 
-    def __init__(self, name: str, calls: list[str], *, grad: np.ndarray | float, seen: int = 0) -> None:
+    def __init__(
+        self, name: str, calls: list[str], *, grad: np.ndarray | float, seen: int = 0, logits: Sequence[float] = ()
+    ) -> None:
         self.name = name
         self.inputs = {"image": Port(SQUARE, "float32"), "label": Port((1,), "int64")}
         self.outputs = {"loss": Port((), "float32"), "grad": Port(SQUARE, "float32")}
@@ -28,7 +37,7 @@ class GradientGraph:
         self.labels: list[int] = []
         self._calls = calls
         self._grad = np.broadcast_to(np.float32(grad), SQUARE)
-        self._logits = np.eye(5, dtype=np.float32)[[seen]]
+        self.logits = np.float32([logits]) if logits else np.eye(5, dtype=np.float32)[[seen]]
 
     def run(self, inputs, /):
         assert inputs["image"].shape == SQUARE
@@ -37,7 +46,7 @@ class GradientGraph:
         self._calls.append(self.name)
         self.images.append(inputs["image"])
         self.labels += [int(label) for label in inputs.get("label", ())]
-        return {"loss": np.float32(0), "grad": self._grad, "logits": self._logits}
+        return {"loss": np.float32(0), "grad": self._grad, "logits": self.logits}
 
 
 class UnitGraph:
@@ -176,6 +185,65 @@ def test_every_second_step_is_shown_the_photo_as_posted():
         perturb(engine, image, np.full((1, 1, 16, 16), 1e-9, np.float32), steps=4)
     differs = [np.abs(a - b).max() > 0.05 for a, b in zip(graph.images, unposted.images, strict=True)]
     assert differs == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(("squares", "networks"), [(1, 3), (3, 3), (9, 3), (3, 2), (3, 6), (5, 3)])
+def test_every_network_looks_at_every_square_equally_often(squares, networks):
+    visits = range(squares * networks)
+    assert len({(visit % squares, whose_turn(visit, squares, networks)) for visit in visits}) == squares * networks
+
+
+def test_a_square_photo_is_seen_by_each_network_in_turn():
+    assert [whose_turn(visit, 1, 3) for visit in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+
+
+# Photos that resist
+
+
+def resisting(*margins: float) -> tuple[GradientEngine, list[GradientGraph]]:
+    """An engine whose networks prefer the label, class 0, by these margins."""
+    graphs = [GradientGraph("abc"[i], [], grad=1, logits=(margin, 0)) for i, margin in enumerate(margins)]
+    recogniser = GradientGraph("r", [], grad=np.nan, seen=0)
+    return GradientEngine(graphs, recogniser=recogniser, posting_quality=None), graphs
+
+
+@pytest.mark.parametrize(
+    ("margins", "steps"),
+    [
+        ((-9, -9, -9), 6),  # nobody sees it: one round
+        ((2, 2, 2), 18),  # all do, to the end: as many as may be
+        ((-9, -9, -2), 18),  # one network that nearly sees it is enough
+        ((-9, -9, -3), 6),
+    ],
+)
+def test_a_photo_gets_further_rounds_while_a_network_nearly_sees_what_it_shows(margins, steps):
+    engine, graphs = resisting(*margins)
+    seen: list[tuple[int, int]] = []
+    config = StepConfig(steps=6, rounds=3)
+    perturb(engine, photo(16, 16), config=config, on_step=lambda done, of: seen.append((done, of)))
+    assert sum(len(graph.images) for graph in graphs) == steps
+    assert seen == [(step, 6 * -(-step // 6)) for step in range(1, steps + 1)]  # 6 in all, then 12, then 18
+
+
+def test_no_further_round_follows_once_no_network_sees_it():
+    engine, (graph,) = resisting(2)
+
+    def give_in(done: int, _steps: int) -> None:
+        if done == 7:
+            graph.logits = np.float32([[-9, 0]])
+
+    perturb(engine, photo(16, 16), config=StepConfig(steps=4, rounds=5), on_step=give_in)
+    assert len(graph.images) == 8
+
+
+def test_what_a_side_square_shows_says_nothing_of_the_label():
+    engine, (graph,) = resisting(-9)
+
+    def at_the_sides(done: int, _steps: int) -> None:  # of 3 squares each third is the middle one
+        graph.logits = np.float32([[-9 if done % 3 == 0 else 9, 0]])
+
+    perturb(engine, photo(16, 24), config=StepConfig(steps=6, rounds=2), on_step=at_the_sides)
+    assert len(graph.images) == 6
 
 
 @pytest.mark.parametrize("sign", [1, -1])

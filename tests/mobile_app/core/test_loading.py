@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,12 @@ def test_the_gradient_engine_takes_the_steps_that_it_has_time_for(whole, seconds
     assert config.steps == steps
     assert config == with_steps(CONFIG, steps)
     assert config.budget_levels == 4
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(60, 3), (4.26, 2), (4.16, 1), (2.26, 1)])  # 401, 40, 39 and 20 steps
+def test_further_rounds_are_those_that_there_is_time_for(whole, seconds, rounds):
+    config = replace(CONFIG, rounds=3)
+    assert engine_within(whole, seconds, 1, config, now=clock(0.1))[1] == replace(config, rounds=rounds)
 
 
 def test_where_not_even_one_call_fits_the_universal_perturbation_is_laid_over(whole):

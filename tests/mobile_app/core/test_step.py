@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobile_app.core.step import Array, StepConfig, momentum, project, smoothed, take_step, with_steps
+from mobile_app.core.step import Array, StepConfig, momentum, of_round, project, smoothed, take_step, with_steps
 
 
 def row(*values: float) -> Array:
@@ -181,6 +181,14 @@ def test_fewer_steps_take_more_pixels_the_whole_way():
     assert with_steps(config, 1).whole_at == 0.5  # and not 0.15
     assert with_steps(StepConfig(steps=20, whole_at=0.2), 1).whole_at == 0.2
     assert with_steps(config, 40) == StepConfig(steps=40, whole_at=3.0)
+    assert with_steps(StepConfig(rounds=3), 19).rounds == 1  # exactly so many
+
+
+def test_a_later_round_begins_with_half_the_stride_and_ends_as_the_first():
+    config = StepConfig(stride=0.8, last_stride=0.1)
+    assert of_round(config, 0) == config
+    assert of_round(config, 1) == of_round(config, 2) == StepConfig(stride=0.4, last_stride=0.1)
+    assert of_round(StepConfig(stride=0.15, last_stride=0.1), 1).stride == 0.1  # never less than at its end
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -200,6 +208,8 @@ def test_shapes_that_differ_are_refused():
         ("rule", "adam"),
         ("steps", 0),
         ("steps", 1001),
+        ("rounds", 0),
+        ("rounds", 101),
         ("budget_levels", 0),
         ("budget_levels", 256),
         ("budget_levels", float("nan")),
@@ -222,5 +232,7 @@ def test_a_config_out_of_bounds_is_refused_by_name(field, value):
 
 
 def test_fgsm_is_one_step():
-    with pytest.raises(ValueError, match="expected 1 for fgsm"):
+    with pytest.raises(ValueError, match="steps: expected 1 for fgsm"):
         StepConfig(rule="fgsm", steps=2)
+    with pytest.raises(ValueError, match="rounds: expected 1 for fgsm"):
+        StepConfig(rule="fgsm", steps=1, rounds=2)

@@ -110,11 +110,11 @@ def test_progress_goes_through_the_stages_and_forward_only(driver: Any, model: A
     driver.go("protect")
     model.pick([sample])
     model.start()
-    watch, model.on_progress = model.on_progress, lambda: (seen.append(model.progress), watch())
+    watch, model.on_progress = model.on_progress, lambda: (seen.append((model.progress.stage, model.share)), watch())
     driver.wait(lambda: model.phase == "done")
-    shares = [progress.share for progress in seen]
+    shares = [share for _, share in seen]
     assert shares == sorted(shares)
-    assert "change" in {progress.stage for progress in seen}
+    assert "change" in {stage for stage, _ in seen}
     assert all(0 <= share <= 1 for share in shares)
 
 
@@ -300,8 +300,10 @@ def test_zoom_brings_the_photos_own_pixels(driver: Any, used_data: Path) -> None
     driver.tap("Enlarge")
     driver.tap("Enlarge")
     assert screen.compare.view.zoom == 4
-    driver.wait(lambda: screen.compare._sharp is not None)
-    part, before, after = screen.compare._sharp
+    compare = screen.compare
+    # On a slow machine the part of the first tap may come before that of the second.
+    driver.wait(lambda: compare._sharp is not None and compare._sharp[0][2] - compare._sharp[0][0] < 0.4)
+    part, before, after = compare._sharp
     assert part[2] - part[0] == pytest.approx(0.25, abs=0.01)
     assert before.size == after.size
     assert before.size[0] == pytest.approx(150, abs=3)
