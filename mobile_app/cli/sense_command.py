@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mobile_app.cli.console import Console
@@ -48,14 +49,10 @@ def each(
 ) -> int:
     """`do` for each file of the command line; one that fails is told at the end, and the others go on."""
     failed: list[str] = []
-    with console.progress(len(targets), 100) as on_step:
+    with console.progress(len(targets)) as on_step:
         for done, (source, target) in enumerate(zip(options.photos, targets, strict=True)):
-
-            def on_part(part: int, parts: int, name: str = source.name, done: int = done) -> None:
-                on_step(name, done, round(100 * part / parts))
-
             try:
-                console.say(do(source, target, on_part))
+                console.say(do(source, target, partial(on_step, source.name, done)))
             except PetalveilError as error:
                 failed.append(str(error))
             except MemoryError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.errors import OutputError
+from mobile_app.core.step import StepConfig
 
 
 @pytest.fixture
@@ -18,6 +21,12 @@ def model(driver: Any) -> Any:
     from mobile_app.ui.protection import Protection
 
     return driver.app.model(Protection)
+
+
+@pytest.fixture(autouse=True)
+def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cup resists, and takes all rounds that it may: one shows as much in a third of the time."""
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", replace(MEDIUM, rounds=1))
 
 
 def test_three_taps_protect_a_photo_and_one_saves_it(driver: Any, model: Any, sample: Path) -> None:
@@ -103,6 +112,33 @@ def test_every_engine_that_the_bundle_has_protects_a_photo(sample: Path, tmp_pat
         assert entry["seconds"] > 0
         assert decode(recent.files(entry["id"]) / entry["file"]).size_px == (600, 400)
         assert views.before.shape == views.after.shape == views.difference.shape
+
+
+def test_a_photo_may_take_as_many_rounds_as_ship_at_the_strength_that_was_chosen(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mobile_app.ui.protecting import protect_one, recent_photos
+    from mobile_app.ui.seeing import USUAL
+
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", MEDIUM)
+    asked: list[StepConfig] = []
+
+    def choose(_megapixels: float, config: StepConfig) -> Any:
+        asked.append(config)
+        raise OutputError("seen enough")
+
+    with pytest.raises(OutputError, match="seen enough"):
+        protect_one(
+            sample,
+            cast("Any", None),
+            recent_photos(tmp_path),
+            choose=choose,
+            strength="low",
+            posting=USUAL,
+            on_stage=lambda *_: None,
+            should_stop=lambda: False,
+        )
+    assert asked == [StepConfig(budget_levels=4, rounds=3)]
 
 
 def test_progress_goes_through_the_stages_and_forward_only(driver: Any, model: Any, sample: Path) -> None:
