@@ -18,7 +18,7 @@ from export.compare.measure import POSTING_QUALITY, cloaked, posted
 from export.compare.photos import LabelledPhoto
 from export.compare.table import ENGINE, Row
 from export.contract import GraphSpec, in_turn
-from mobile_app.core.cloak import MEDIUM
+from mobile_app.core.cloak import ONE_ROUND
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.step import StepConfig
 from training.errors import TrainingError
@@ -39,7 +39,7 @@ class CloakJob:
     folder: Path  # of the variants
     photos: Sequence[LabelledPhoto]
     shared: Path  # where judges are
-    config: StepConfig = field(default_factory=lambda: replace(MEDIUM, rounds=1))  # the same number in each form
+    config: StepConfig = field(default_factory=lambda: ONE_ROUND)
 
 
 def engines(specs: Sequence[GraphSpec]) -> dict[str, list[GraphSpec]]:

@@ -61,7 +61,8 @@ def _photo_row(bundle: Any, job: dict[str, Any], config: BenchConfig) -> dict[st
     """Reading a photo, cloaking it and writing it, as `petalveil cloak` does."""
     from mobile_app.cli.protect import Settings, protect
     from mobile_app.core.bench.measuring import measure_job
-    from mobile_app.core.bench.rows import ONE_ROUND, EngineLoader, engine_facts, for_long_runs, row
+    from mobile_app.core.bench.rows import EngineLoader, engine_facts, for_long_runs, row
+    from mobile_app.core.cloak import ONE_ROUND
     from mobile_app.core.engines import Engine
     from mobile_app.core.files import write_whole
     from mobile_app.core.photo import decode

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from mobile_app.core.step import Array, StepConfig
 
 STRENGTHS = {"low": 4.0, "medium": 8.0, "high": 12.0}  # budget in levels
 MEDIUM = StepConfig(budget_levels=STRENGTHS["medium"], rounds=3)
+ONE_ROUND = replace(MEDIUM, rounds=1)  # for comparisons: how many rounds there are is otherwise for the photo to say
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

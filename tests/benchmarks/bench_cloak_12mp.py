@@ -81,7 +81,7 @@ _ONE_ROUND = """
 import json, sys, time
 from pathlib import Path
 from mobile_app.cli.models import open_bundle
-from mobile_app.core.bench.rows import ONE_ROUND
+from mobile_app.core.cloak import ONE_ROUND
 from mobile_app.core.loading import load_engine
 from mobile_app.cli.protect import Settings, protect
 from mobile_app.core.photo import decode, encode

@@ -18,7 +18,7 @@ from mobile_app.core.bench.picture import photo_like
 from mobile_app.core.bench.sensors import Sensors
 from mobile_app.core.bench.steady import BenchConfig
 from mobile_app.core.bundle import Bundle
-from mobile_app.core.cloak import MEDIUM
+from mobile_app.core.cloak import ONE_ROUND
 from mobile_app.core.engines import Engine, ShouldStop
 from mobile_app.core.loading import load_engine
 from mobile_app.core.preprocess import from_uint8
@@ -26,8 +26,6 @@ from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.selftest import Row, compare, reference_inputs
 
 Facts = dict[str, Any]
-
-ONE_ROUND = replace(MEDIUM, rounds=1)  # how many a photo gets depends on it, and a bench asks how long a step takes
 
 
 def graph_row(

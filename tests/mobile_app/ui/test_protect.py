@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from mobile_app.core.cloak import MEDIUM
+from mobile_app.core.cloak import MEDIUM, ONE_ROUND
 from mobile_app.core.errors import OutputError
 from mobile_app.core.step import StepConfig
 
@@ -26,7 +25,7 @@ def model(driver: Any) -> Any:
 @pytest.fixture(autouse=True)
 def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cup resists, and takes all rounds that it may: one shows as much in a third of the time."""
-    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", replace(MEDIUM, rounds=1))
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", ONE_ROUND)
 
 
 def test_three_taps_protect_a_photo_and_one_saves_it(driver: Any, model: Any, sample: Path) -> None:
