@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -76,9 +75,8 @@ def test_what_is_fetched_is_there(driver: Any) -> None:
     assert {"numpy", "PIL.Image", "mobile_app.core.cloak", "mobile_app.core.recogniser"} <= set(sys.modules)
 
 
-def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sample: Path) -> None:
-    """By the processor's time of the screen's thread, and by how much longer than at best a sum took beside the frames:
-    other programs are none of its business."""
+def test_no_frame_does_much_from_the_choice_to_the_result(driver: Any, sample: Path) -> None:
+    """By calls on the screen's thread, which no neighbour adds to. The seconds are measured by `app_frames.py`."""
     from kivy.base import EventLoop
     from kivy.clock import Clock
 
@@ -87,21 +85,23 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     driver.wait(lambda: not driver.app.worker.is_busy)
     driver.go("protect")
     model = driver.app.model(Protection)
-    times_ms: list[float] = []
-    sums_ms: list[float] = []  # busy neighbours slow it and a frame alike
+    calls: list[int] = []
+
+    def count(_frame: Any, event: str, _arg: Any) -> None:
+        calls[-1] += event in {"call", "c_call"}
 
     def frames_until(condition: Any) -> None:
         end = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < end
-            began = time.thread_time()
-            Clock.tick()
-            EventLoop.dispatch_input()
-            Clock.tick_draw()
-            ended = time.thread_time()
-            times_ms.append((ended - began) * 1e3)
-            sum(range(200_000))
-            sums_ms.append((time.thread_time() - ended) * 1e3)
+            calls.append(0)
+            sys.setprofile(count)
+            try:
+                Clock.tick()
+                EventLoop.dispatch_input()
+                Clock.tick_draw()
+            finally:
+                sys.setprofile(None)
             time.sleep(0.002)
 
     model.pick([sample])
@@ -109,5 +109,4 @@ def test_hardly_a_frame_takes_long_from_the_choice_to_the_result(driver: Any, sa
     model.start()
     frames_until(lambda: driver.app.navigator.current.name_is("protect_result"))
     frames_until(lambda: driver.app.navigator.current._views is not None and driver.app.navigator.current.is_whole)
-    limit_ms = 50 * median(sums_ms) / min(sums_ms)
-    assert sum(ms > limit_ms for ms in times_ms) <= 1, (limit_ms, sorted(times_ms)[-5:])
+    assert max(calls) < 20_000, sorted(calls)[-5:]
