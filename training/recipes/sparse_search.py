@@ -31,10 +31,12 @@ SMALL_TRIALS: tuple[dict[str, Any], ...] = (
 )
 LARGE_TRIALS: tuple[dict[str, Any], ...] = (
     {},
-    *({"weight": weight} for weight in (10.0, 100.0)),
-    *({"learning_rate": rate} for rate in (0.01, 0.05)),
+    *({"weight": weight} for weight in (1.0, 10.0, 30.0)),
+    *({"adapt": adapt} for adapt in (1.02, 1.05)),
+    {"steps": 120},
+    {"adapt": 1.05, "steps": 120},
+    {"learning_rate": 0.05},
     {"stride": 0.0},
-    {"adapt": 1.05},
     {"encoder": "none"},
 )
 

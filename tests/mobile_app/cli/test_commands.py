@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ import pytest
 from PIL import Image
 
 from mobile_app import __version__
+from mobile_app.cli.protect import Settings
 from mobile_app.core.bundle import DEFAULT_ROOT
 from mobile_app.core.cloak import MEDIUM, STRENGTHS
+from mobile_app.core.step import with_steps
 
 COMMANDS = ("cloak", "classify", "demo", "bench", "selftest")
 
@@ -99,7 +102,9 @@ def test_demo_shows_what_happened_and_where_the_files_are(run, tmp_path):
         assert picture.width > 1800
 
 
-def test_demo_replaces_its_own_files_and_no_other(run, tmp_path):
+def test_demo_replaces_its_own_files_and_no_other(run, tmp_path, monkeypatch):
+    few_steps = partial(Settings, step=with_steps(MEDIUM, 2))
+    monkeypatch.setattr("mobile_app.cli.demo_command.Settings", few_steps)
     assert run("demo", "--out", "out").code == 0
     assert run("demo", "--out", "out").code == 0
     mine = tmp_path / "out" / "preview.png"

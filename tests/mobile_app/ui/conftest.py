@@ -416,6 +416,12 @@ def sample(root: Path) -> Path:
     return root / "mobile_app" / "samples" / "coffee.jpg"
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cloaks of a few steps, for what does not ask how good they are: the cup resists, and would take 57."""
+    _take_few_steps(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def used_data(_driver: Driver, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of an app that protected two photos and ran the benchmark once, all with the real bundle."""
@@ -427,8 +433,10 @@ def used_data(_driver: Driver, sample: Path, tmp_path_factory: pytest.TempPathFa
     app = _driver.restart()
     model, bench = app.model(Protection), app.model(Benchmarking)
     model.pick(copies)
-    model.start()
-    _driver.wait(lambda: model.phase == "done")
+    with pytest.MonkeyPatch.context() as patch:
+        _take_few_steps(patch)
+        model.start()
+        _driver.wait(lambda: model.phase == "done")
     bench.find_graphs()
     _driver.wait(lambda: bench.graphs)
     bench.chosen, bench.length = {"flowers.int8", "objects"}, "quick"
@@ -438,3 +446,10 @@ def used_data(_driver: Driver, sample: Path, tmp_path_factory: pytest.TempPathFa
     kept = tmp_path_factory.mktemp("used") / "data"
     shutil.copytree(app.data, kept, ignore=shutil.ignore_patterns("session.json"))
     return kept
+
+
+def _take_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mobile_app.core.cloak import MEDIUM  # NumPy is for the app to import first: app_frames.py uses this file
+    from mobile_app.core.step import with_steps
+
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", with_steps(MEDIUM, 4))

@@ -23,12 +23,14 @@ def model(driver: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cup resists, and takes all rounds that it may: one shows as much in a third of the time."""
-    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", ONE_ROUND)
+def few_are_enough(few_steps: None) -> None:
+    """For every test here but those that say otherwise."""
 
 
-def test_three_taps_protect_a_photo_and_one_saves_it(driver: Any, model: Any, sample: Path) -> None:
+def test_three_taps_protect_a_photo_and_one_saves_it(
+    driver: Any, model: Any, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", ONE_ROUND)  # few steps mislead nobody
     original = sample.read_bytes()
     driver.system.photos = [sample]
     driver.tap("Protect a photo")  # the picker opens at once, and the second tap is in it
@@ -74,6 +76,7 @@ def test_the_engine_is_chosen_in_plain_words_where_the_bundle_has_several(
 def test_a_time_is_kept_to_by_taking_as_many_steps_as_fit(
     driver: Any, model: Any, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", ONE_ROUND)  # of which so many fit
     monkeypatch.setattr("mobile_app.ui.graphs.seconds_a_call", lambda _engine: 0.31)
     driver.go("protect")
     model.pick([sample])
@@ -153,9 +156,12 @@ def test_progress_goes_through_the_stages_and_forward_only(driver: Any, model: A
     assert all(0 <= share <= 1 for share in shares)
 
 
-def test_cancel_stops_the_work_and_keeps_the_choice(driver: Any, model: Any, sample: Path) -> None:
+def test_cancel_stops_the_work_and_keeps_the_choice(
+    driver: Any, model: Any, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mobile_app.ui.protecting import recent_photos
 
+    monkeypatch.setattr("mobile_app.core.cloak.MEDIUM", ONE_ROUND)  # few steps might be over before the tap
     driver.go("protect")
     model.pick([sample])
     driver.wait(lambda: model.photos[0].thumbnail is not None)

@@ -75,7 +75,7 @@ def test_what_is_fetched_is_there(driver: Any) -> None:
     assert {"numpy", "PIL.Image", "mobile_app.core.cloak", "mobile_app.core.recogniser"} <= set(sys.modules)
 
 
-def test_no_frame_does_much_from_the_choice_to_the_result(driver: Any, sample: Path) -> None:
+def test_no_frame_does_much_from_the_choice_to_the_result(driver: Any, sample: Path, few_steps: None) -> None:
     """By calls on the screen's thread, which no neighbour adds to. The seconds are measured by `app_frames.py`."""
     from kivy.base import EventLoop
     from kivy.clock import Clock
