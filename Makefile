@@ -10,7 +10,8 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Modules are compiled when they are first imported: most of what comes with PyTorch never is.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 # A stamp says that an install is done and newer than the two files that decide on it.
 LIGHT := $(VENV)/light.stamp
 APP := $(VENV)/app.stamp
@@ -86,13 +87,13 @@ endef
 $(LIGHT): pyproject.toml constraints.txt
 	$(make_venv)
 	@echo 'installing the light set into $(VENV): once, and again only when pyproject.toml or constraints.txt change'
-	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@$(INSTALL) --editable .
 	@echo '$(CURDIR)' > $@
 
 $(APP): pyproject.toml constraints.txt
 	$(make_venv)
 	@echo 'installing the light set and Kivy into $(VENV)'
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[app]'
+	@$(INSTALL) --editable '.[app]'
 	@echo '$(CURDIR)' > $(LIGHT)
 	@echo '$(CURDIR)' > $@
 
@@ -100,7 +101,7 @@ $(APP): pyproject.toml constraints.txt
 $(FULL): pyproject.toml constraints.txt
 	$(make_venv)
 	@echo 'installing the full set into $(VENV), torch included: this takes minutes the first time'
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[train,test]'
-	@$(PIP) install --quiet --constraint constraints.txt --no-deps torchattacks
+	@$(INSTALL) --editable '.[train,test]'
+	@$(INSTALL) --no-deps torchattacks
 	@echo '$(CURDIR)' > $(LIGHT)
 	@echo '$(CURDIR)' > $@
