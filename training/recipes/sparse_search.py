@@ -31,11 +31,10 @@ SMALL_TRIALS: tuple[dict[str, Any], ...] = (
 )
 LARGE_TRIALS: tuple[dict[str, Any], ...] = (
     {},
-    *({"weight": weight} for weight in (1.0, 10.0, 30.0)),
-    *({"adapt": adapt} for adapt in (1.02, 1.05)),
+    *({"weight": weight} for weight in (1.0, 10.0)),
+    *({"adapt": adapt} for adapt in (1.05, 1.02)),
+    {"weight": 10.0, "adapt": 1.02},
     {"steps": 120},
-    {"adapt": 1.05, "steps": 120},
-    {"learning_rate": 0.05},
     {"stride": 0.0},
     {"encoder": "none"},
 )
