@@ -25,11 +25,11 @@ from mobile_app.core.errors import OutputError, PhotoError
 from mobile_app.core.files import write_whole
 from mobile_app.core.photo import EncodeConfig, Photo, decode, encode
 from mobile_app.core.preprocess import CROP, from_uint8, to_network_input, to_uint8
-from training.attacks.sparse.auto_adversary import AutoAdversaryConfig, auto_adversary
-from training.attacks.sparse.dense import DenseConfig
+from training.attacks.sparse.auto_adversary import auto_adversary
 from training.attacks.sparse.polish import PolishConfig, polish
 from training.errors import TrainingError
 from training.models.efficientnet_lite import efficientnet_lite
+from training.recipes.sparse_methods import LARGE
 
 _CONFIDENCES = (0.3, 1.5, 5.0)  # margins in logits to try until Pillow's own resize agrees
 
@@ -124,9 +124,8 @@ def _attacked(network: nn.Module, photo: Photo, label: int, config: SparseCloakC
     """(H, W, 3) uint8 for which the network, behind Pillow's resize, no longer answers `label`."""
     seen = AsSeen(network, int(network.size_px), config.crop)  # type: ignore[arg-type]
     image, labels = torch.from_numpy(from_uint8(photo.rgb_hwc)), torch.tensor([label])
-    attack = AutoAdversaryConfig(
-        base=DenseConfig(budget_levels=config.budget_levels), steps=config.steps, encoder="unet", width=8, weight=3.0
-    )
+    base = dataclasses.replace(LARGE.base, budget_levels=config.budget_levels)
+    attack = dataclasses.replace(LARGE, base=base, steps=config.steps)
     start = auto_adversary(seen, image, labels, attack, generator=torch.Generator().manual_seed(config.seed))
     for confidence in _CONFIDENCES:
         refine = PolishConfig(steps=config.polish_steps, budget_levels=config.budget_levels, confidence=confidence)

@@ -18,7 +18,7 @@ from training.attacks.sparse.result import SparseResult
 
 RANDOM_SHARE = 0.264  # of the elements that the random mask keeps: 782.8 of 2965.0 in the paper's table 3-7
 SMALL = AutoAdversaryConfig(encoder="linear", width=32, steps=150, weight=30.0)
-LARGE = AutoAdversaryConfig(encoder="unet", width=8, steps=60, weight=3.0)
+LARGE = AutoAdversaryConfig(encoder="unet", width=8, steps=60, weight=3.0, adapt=1.05)
 
 Attack = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 Refinement = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # its last argument: the adversarial images so far

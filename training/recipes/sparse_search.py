@@ -31,9 +31,9 @@ SMALL_TRIALS: tuple[dict[str, Any], ...] = (
 )
 LARGE_TRIALS: tuple[dict[str, Any], ...] = (
     {},
-    *({"weight": weight} for weight in (1.0, 10.0)),
-    *({"adapt": adapt} for adapt in (1.05, 1.02)),
-    {"weight": 10.0, "adapt": 1.02},
+    *({"adapt": 1.0, "weight": weight} for weight in (3.0, 1.0, 10.0)),
+    {"adapt": 1.02},
+    {"adapt": 1.02, "weight": 10.0},
     {"steps": 120},
     {"stride": 0.0},
     {"encoder": "none"},
