@@ -10,7 +10,8 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Modules are compiled when they are first imported: most of what comes with PyTorch never is.
+# pip compiles all modules, one after the other. Few are ever imported, and compile then; but for the tests, where what a
+# compiler says of others' modules would be an error, all cores do it.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 # A stamp says that an install is done and newer than the two files that decide on it.
 LIGHT := $(VENV)/light.stamp
@@ -103,5 +104,6 @@ $(FULL): pyproject.toml constraints.txt
 	@echo 'installing the full set into $(VENV), torch included: this takes minutes the first time'
 	@$(INSTALL) --editable '.[train,test]'
 	@$(INSTALL) --no-deps torchattacks
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some are templates, and no Python
 	@echo '$(CURDIR)' > $(LIGHT)
 	@echo '$(CURDIR)' > $@
