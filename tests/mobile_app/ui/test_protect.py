@@ -14,17 +14,14 @@ from mobile_app.core.cloak import MEDIUM, ONE_ROUND
 from mobile_app.core.errors import OutputError
 from mobile_app.core.step import StepConfig
 
+pytestmark = pytest.mark.usefixtures("few_steps")  # for all tests but those that say otherwise
+
 
 @pytest.fixture
 def model(driver: Any) -> Any:
     from mobile_app.ui.protection import Protection
 
     return driver.app.model(Protection)
-
-
-@pytest.fixture(autouse=True)
-def few_are_enough(few_steps: None) -> None:
-    """For every test here but those that say otherwise."""
 
 
 def test_three_taps_protect_a_photo_and_one_saves_it(
