@@ -63,16 +63,17 @@ def cloak(
         taken = done
         on_step(done, steps)
 
-    delta = engine.perturb(small, bound, config, on_step=count, should_stop=should_stop)
+    unit = engine.perturb(small, bound, config, on_step=count, should_stop=should_stop)
     if photo.is_grey:
-        delta = delta.mean(1, keepdims=True)
-    rgb_hwc = compose(photo.rgb_hwc, (delta / bound)[0], bound_levels, config.budget_levels)
+        unit = unit.mean(1, keepdims=True)
+    rgb_hwc = compose(photo.rgb_hwc, unit[0], bound_levels, config.budget_levels)
     return CloakResult(
         photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, steps=taken, seconds=now() - started
     )
 
 
 def _fit_bound(bound_levels: np.ndarray, size: tuple[int, ...]) -> Array:
-    """(H', W') -> (1, 1, H, W), averaged or interpolated to the working image."""
-    image = Image.fromarray(bound_levels).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image, np.float32)[None, None]
+    """(3, H', W') -> (1, 3, H, W), averaged or interpolated to the working image."""
+    height, width = size
+    channels = (Image.fromarray(channel) for channel in bound_levels)
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)) for image in channels])[None]

@@ -1,7 +1,8 @@
 """How much each pixel may change, and the change at the network's size laid over the photo at its own size.
 
-The budget map is small where the eye sees noise (sky, skin, plain walls) and whole where texture hides it. Composition
-works in strips: a 12-megapixel photo needs a few megabytes beyond itself, and no pixel leaves the budget.
+The budget map is small where the eye sees noise (sky, skin, plain walls) and whole where texture hides it, for each
+channel of its own: in red wool the red one alone has texture. Composition works in strips: a 12-megapixel photo needs
+a few megabytes beyond itself, and no pixel leaves the budget.
 """
 
 from __future__ import annotations
@@ -17,22 +18,21 @@ from mobile_app.core.preprocess import averaged_down
 Pixels = NDArray[np.uint8]
 
 PLAIN_LEVELS = 1.4  # what a plain area bears
-TEXTURE_LEVELS = 5.0  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
+TEXTURE_LEVELS = 5.5  # levels more for each C2 / 2 of variance around a pixel, C2 being SSIM's constant
 _MAP_LEVELS = 8.0  # the budget at which these two hold
 _C2 = np.float32((0.03 * 255) ** 2)
-_PLAINER = 4  # power of the mean over windows: 1 is that of SSIM, a large one counts the plainest alone
 _MAP_SIDE_PX = 768  # longest side at which texture is measured
 _WINDOW_PX = 7
 _PIXELS_A_STRIP = 1 << 18
 
 
 def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
-    """Largest change of each pixel in levels, (H', W') float32 with max(H', W') <= 768, of the photo's proportions.
+    """Largest change of each value in levels, (3, H', W') float32 with max(H', W') <= 768, of the photo's proportions.
 
     A small change of variance d^2 costs a window of variance s^2 about d^2 / (2 s^2 + C2) of its structural similarity
     (Wang et al. 2004, doi:10.1109/TIP.2003.819861), and a pixel bears in proportion to the inverse: 1.4 levels where
     all is plain. What it costs is a mean over the 7 x 7 windows that hold it, of the fourth power, so that beside an
-    edge the plainer side counts, where a change would be seen.
+    edge the plainer side counts, where a change would be seen. The three channels are looked at one by one.
 
     A ceiling over 8 levels raises the whole map in proportion. One under 8 cuts it off, and gives texture back what it
     saves there: the ceiling is reached sooner, by the square of 8 / ceiling. Plain areas, where people look first, bear
@@ -42,13 +42,11 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
         rgb_hwc: (H, W, 3) uint8.
         budget_levels: the ceiling.
     """
-    luminance = _luminance(rgb_hwc)
-    mean, mean_square = (_over_window(values) / _WINDOW_PX**2 for values in (luminance, luminance**2))
-    variance = np.maximum(mean_square - mean**2, 0)
-    costs = (_C2 / (2 * variance + _C2)) ** _PLAINER  # of windows; 1 in a plain area
-    cost = (_over_window(costs) / _WINDOW_PX**2) ** (1 / _PLAINER)
+    factor = -(-max(rgb_hwc.shape) // _MAP_SIDE_PX)
+    pixels = np.asarray(averaged_down(rgb_hwc, factor), np.float32)
     plain, texture = _scaled(budget_levels / _MAP_LEVELS)
-    return np.minimum(plain + texture * (1 / cost - 1), budget_levels).astype(np.float32)
+    bounds = [plain + texture * (1 / _cost(pixels[..., channel]) - 1) for channel in range(3)]
+    return np.minimum(np.stack(bounds), budget_levels).astype(np.float32, copy=False)
 
 
 def compose(
@@ -61,29 +59,26 @@ def compose(
     Args:
         rgb_hwc: (H, W, 3) uint8.
         unit_chw: (3, h, w) or, for all channels alike, (1, h, w) float32 in [-1, 1]: the change as a share of each
-            pixel's bound.
-        bound_levels: (h', w') float32, see budget_map.
+            value's bound.
+        bound_levels: (3, h', w') float32, see budget_map.
         budget_levels: no pixel changes by more whole levels than fit into this.
     Returns: (H, W, 3) uint8, as a new array.
     """
     limit = int(budget_levels)  # floor first: rint(7.6) is 8, over the budget
-    resized = np.float32(_raise(budget_levels / _MAP_LEVELS)) * _resized(unit_chw, *bound_levels.shape)
+    resized = np.float32(_raise(budget_levels / _MAP_LEVELS)) * _resized(unit_chw, *bound_levels.shape[1:])
     shares = np.clip(resized, -1, 1) * np.minimum(bound_levels / max(limit, 1), 1)
     steps = np.rint(shares * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
-    image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)).squeeze())
+    image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)))
     levels = [128 + max(-limit, round((step - 128) * limit / 127)) for step in range(256)]
     out = np.empty_like(rgb_hwc)
-    (height, width), channels = rgb_hwc.shape[:2], len(unit_chw)
+    height, width = rgb_hwc.shape[:2]
     rows = max(1, _PIXELS_A_STRIP // width)
 
     def fill(top: int) -> None:
         bottom = min(top + rows, height)
         box = (0, top / height * image.height, image.width, bottom / height * image.height)
-        strip = image.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box).point(levels * channels)
-        change = np.asarray(strip).reshape(bottom - top, width, channels)
-        if channels == 1:
-            change = change.repeat(3, axis=2)  # NumPy is slow where it broadcasts over an axis as short as this
-        changed = np.add(rgb_hwc[top:bottom], change, dtype=np.int16)
+        strip = image.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box).point(levels * 3)
+        changed = np.add(rgb_hwc[top:bottom], np.asarray(strip), dtype=np.int16)
         changed -= 128
         np.clip(changed, 0, 255, out=changed)
         out[top:bottom] = changed
@@ -111,9 +106,15 @@ def _resized(unit_chw: NDArray[np.float32], height: int, width: int) -> NDArray[
     return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in channels])
 
 
-def _luminance(rgb_hwc: Pixels) -> NDArray[np.float32]:
-    factor = -(-max(rgb_hwc.shape) // _MAP_SIDE_PX)
-    return np.asarray(averaged_down(rgb_hwc, factor).convert("L"), np.float32)
+def _cost(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) of one channel -> what a change costs there, 1 where all is plain.
+
+    Of the windows the mean of the fourth power counts: the first is that of SSIM, a high one sees the plainest alone.
+    """
+    mean, mean_square = (_over_window(part) / _WINDOW_PX**2 for part in (values, np.square(values)))
+    variance = np.maximum(mean_square - np.square(mean), 0)
+    fourth_powers = np.square(np.square(_C2 / (2 * variance + _C2)))
+    return np.sqrt(np.sqrt(_over_window(fourth_powers) / _WINDOW_PX**2))
 
 
 def _over_window(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,8 +122,8 @@ def _over_window(values: NDArray[np.float32]) -> NDArray[np.float32]:
     values = np.pad(values, _WINDOW_PX // 2, mode="edge")
     for _ in range(2):
         windows = len(values) - _WINDOW_PX + 1
-        total = values[:windows]
+        total = values[:windows].copy()
         for offset in range(1, _WINDOW_PX):
-            total = total + values[offset : offset + windows]
+            total += values[offset : offset + windows]  # in place: fresh memory costs more than the sum
         values = np.ascontiguousarray(total.T)
     return values

@@ -44,8 +44,8 @@ class Engine(Protocol):
 
         Args:
             image: (1, 3, H, W) in [0, 1] with min(H, W) = size_px.
-            bound: (1, 1, H, W), largest change of each pixel in the same unit.
-        Returns: delta, (1, 3, H, W), or (1, 1, H, W) where it is the same for all channels; |delta| <= bound.
+            bound: (1, 3, H, W), largest change of each value in the same unit.
+        Returns: the change as a share of the bound, in [-1, 1]: (1, 3, H, W), or (1, 1, H, W) for all channels alike.
         Raises: Cancelled as soon as should_stop() is true.
         """
         ...
@@ -62,8 +62,9 @@ class GradientEngine:
     One photo in six resists: after a round of steps a network that was followed still sees, or nearly sees, what it
     shows. It gets another round, and a third (config.rounds), since those are the photos that others recognise, too.
 
-    The change is one of brightness alone, equal in the three channels: coloured noise is what people see first, and
-    colour is what recompression halves first. Chance is drawn from a fixed seed, so a photo always becomes the same.
+    The change is one of brightness, of the same share of what each channel bears: coloured noise is what people see
+    first, and colour is what recompression halves first. Chance is drawn from a fixed seed, so a photo always becomes
+    the same.
 
     Args:
         graphs: inputs `image` (1, 3, S, S) and `label` (1,); outputs `loss`, `grad` and `logits`, all for the same
@@ -104,6 +105,7 @@ class GradientEngine:
         squares = square_views(size, self.size_px)
         label = self._seen_in(image)
         delta, velocity = np.zeros_like(image), np.zeros_like(image)
+        weights = bound / bound.max(1, keepdims=True)  # a channel that bears less of the change counts less for it
         visits = -(-len(squares) // config.steps)  # in a step: more than one where the steps alone miss a square
         a_round = config.steps * visits
         circuits = -(-a_round // len(squares))  # of the photo: strides shrink in each part of it alike
@@ -124,8 +126,8 @@ class GradientEngine:
             grad, margin = self._gradient(self._graphs[turn], changed, look, label)
             if square is squares[len(squares) // 2]:  # where the label was found
                 margins[turn].append(margin)
-            # A change of brightness is equal in all channels: one is blurred, and then stands for each of them.
-            grad = smoothed(grad.mean(1, keepdims=True), config.smoothing_px)
+            # All channels change by the same share: one is blurred, and then stands for each of them.
+            grad = smoothed((grad * weights).mean(1, keepdims=True), config.smoothing_px)
             grad = np.repeat(grad, image.shape[1], axis=1)
             progress = within // len(squares) / max(circuits - 1, 1)
             delta, velocity = take_step(
@@ -133,7 +135,7 @@ class GradientEngine:
             )
             if (visit + 1) % visits == 0:
                 on_step(step + 1, config.steps * (number + 1))
-        return _of_one_channel(delta)
+        return _of_one_channel(delta / bound)
 
     def _is_posted(self, step: int) -> bool:
         """Every second step; of an even number of networks each has to have its turn at both."""
@@ -178,7 +180,7 @@ class GeneratorEngine:
                 raise Cancelled("stopped before the photo was finished; nothing was written")
             units.append(self._graph.run({"image": np.ascontiguousarray(image[square.view])})["unit"])
             on_step(number + 1, len(squares))
-        return np.clip(laid_over(image.shape[-2:], squares, units), -1, 1) * bound
+        return np.clip(laid_over(image.shape[-2:], squares, units), -1, 1)
 
 
 class UniversalEngine:
@@ -202,7 +204,7 @@ class UniversalEngine:
         if should_stop():
             raise Cancelled("stopped before the photo was finished; nothing was written")
         on_step(1, 1)
-        return _UNIVERSAL_SHARE * self._tiled(image.shape[-2:]) * bound
+        return _UNIVERSAL_SHARE * self._tiled(image.shape[-2:])
 
     def _tiled(self, size: tuple[int, ...]) -> Array:
         """(1, 1, H, W): the pattern in the middle, where recognisers look, and again on each side of it."""
@@ -223,9 +225,9 @@ def _is_still_seen(margins: Sequence[Sequence[float]]) -> bool:
     return max(float(np.mean(of_network[-2:])) for of_network in margins if of_network) > _SEEN_MARGIN
 
 
-def _of_one_channel(delta: Array) -> Array:
+def _of_one_channel(unit: Array) -> Array:
     """(1, 3, H, W) -> (1, 1, H, W): channels differ only where black or white held some back; the freest counts."""
-    rises, falls = delta.max(1, keepdims=True), delta.min(1, keepdims=True)
+    rises, falls = unit.max(1, keepdims=True), unit.min(1, keepdims=True)
     return np.where(rises > -falls, rises, falls)
 
 

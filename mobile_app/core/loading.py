@@ -106,7 +106,7 @@ def seconds_a_call(engine: Engine, now: Callable[[], float] = time.perf_counter)
     config = StepConfig(steps=6)
     engine.perturb(
         np.full(size, 0.5, np.float32),
-        np.full((1, 1, *size[2:]), 0.01, np.float32),
+        np.full(size, 0.01, np.float32),
         config,
         on_step=lambda _done, _steps: times.append(now()),
         should_stop=lambda: False,

@@ -84,7 +84,7 @@ def take_step(
         grad: like delta, dLoss/dImage at image + delta; following it raises the loss.
         velocity: like delta, zeros at the first step; FGSM and BIM leave it alone.
         image: the unchanged image in [0, 1].
-        bound: (1, 1, H, W), largest change of each pixel.
+        bound: (1, 3, H, W) or, for all channels alike, (1, 1, H, W): largest change of each value.
         progress: 0 at the first step, 1 at the last; the stride goes from config.stride to config.last_stride.
     Returns: (delta, velocity) after the step, as new arrays; |delta| <= bound and image + delta in [0, 1].
     Raises: ValueError if the shapes differ or grad is not finite.

@@ -27,10 +27,10 @@ _SMALLEST_SHARE = 0.4  # of a photo's short side that a view shows
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Views:
-    """(V, side, side, 3) uint8 squares of photos, and what each pixel of them may change by at medium strength."""
+    """(V, side, side, 3) uint8 squares of photos, and what each value of them may change by at medium strength."""
 
     pixels: NDArray[np.uint8]
-    bound_levels: NDArray[np.float16]  # (V, side, side)
+    bound_levels: NDArray[np.float16]  # (V, 3, side, side)
     sha256: str  # of the photos' hashes
 
 
@@ -51,8 +51,7 @@ def read_views(folders: Sequence[str], *, views_a_photo: int, side_px: int, rng:
         for _ in range(views_a_photo):
             view = _square(image, side_px, rng)
             pixels.append(view)
-            bound = Image.fromarray(budget_map(view, BUDGET_LEVELS))
-            bounds.append(np.asarray(bound.resize((side_px, side_px), Image.Resampling.BILINEAR), np.float16))
+            bounds.append(budget_map(view, BUDGET_LEVELS).astype(np.float16))
     return Views(pixels=np.stack(pixels), bound_levels=np.stack(bounds), sha256=sha.hexdigest())
 
 

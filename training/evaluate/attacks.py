@@ -239,7 +239,7 @@ def _laid_over(
     rgb_hwc: NDArray[np.uint8], unit_chw: NDArray[np.float32], where: tuple[slice, slice], budget_levels: float
 ) -> NDArray[np.uint8]:
     unit_chw = np.clip(unit_chw, -1, 1).astype(np.float32, copy=False)
-    bound_levels = np.full(unit_chw.shape[-2:], budget_levels, np.float32)
+    bound_levels = np.full((3, *unit_chw.shape[-2:]), budget_levels, np.float32)
     out = rgb_hwc.copy()
     out[where] = compose.compose(np.ascontiguousarray(rgb_hwc[where]), unit_chw, bound_levels, budget_levels)
     return out

@@ -245,7 +245,7 @@ def _loss(logits: Tensor, label: Tensor, margin: float) -> Tensor:
 
 
 def _batch(views: Views, count: int, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 3, S, S) photos, (N, 1, S, S) bounds in [0, 1], and which views they are."""
+    """(N, 3, S, S) photos, (N, 3, S, S) bounds in [0, 1], and which views they are."""
     index = rng.integers(0, len(views.pixels), count)
     images, bounds = [], []
     for view in index:
@@ -253,7 +253,7 @@ def _batch(views: Views, count: int, rng: np.random.Generator, device: torch.dev
         rows, columns = slice(top, top + SIZE_PX), slice(left, left + SIZE_PX)
         turn = -1 if rng.random() < 0.5 else 1
         images.append(from_uint8(views.pixels[view, rows, columns][:, ::turn]))
-        bounds.append(views.bound_levels[view, rows, columns][None, None, :, ::turn].astype(np.float32) / 255)
+        bounds.append(views.bound_levels[view, :, rows, columns][None, ..., ::turn].astype(np.float32) / 255)
     image = torch.from_numpy(np.concatenate(images)).to(device, memory_format=torch.channels_last)
     return image, torch.from_numpy(np.concatenate(bounds)).to(device), torch.from_numpy(index).to(device)
 

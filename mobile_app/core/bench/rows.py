@@ -73,13 +73,13 @@ def engine_row(
 
     def prepare(engine: Engine) -> Callable[[], np.ndarray]:
         small = from_uint8(photo_like((round(engine.size_px * 4 / 3), engine.size_px)))
-        bound = np.full((1, 1, *small.shape[-2:]), ONE_ROUND.budget_levels / 255, np.float32)
+        bound = np.full(small.shape, ONE_ROUND.budget_levels / 255, np.float32)
         return lambda: engine.perturb(
             small, bound, ONE_ROUND, on_step=lambda _done, _steps: None, should_stop=should_stop
         )
 
-    found, delta = measure_job(loader.load, prepare, for_long_runs(config), now=now, sensors=sensors)
-    facts = {**engine_facts(bundle, name), "size_px": min(delta.shape[-2:]), "runtime": loader.runtime}
+    found, unit = measure_job(loader.load, prepare, for_long_runs(config), now=now, sensors=sensors)
+    facts = {**engine_facts(bundle, name), "size_px": min(unit.shape[-2:]), "runtime": loader.runtime}
     return row("engine", name, threads, found, facts)
 
 

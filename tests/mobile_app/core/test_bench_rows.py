@@ -109,7 +109,7 @@ def test_the_picture_is_always_the_same_and_has_plain_and_rough_places():
     assert np.array_equal(picture, photo_like((320, 240)))
     assert not np.array_equal(picture, photo_like((320, 240), seed=1))
     levels = budget_map(picture, 8)
-    assert levels[:20].mean() + 1 < levels[-20:].mean()  # the sky bears less than the foreground
+    assert levels[:, :20].mean() + 1 < levels[:, -20:].mean()  # the sky bears less than the foreground
 
 
 def test_the_file_is_a_jpeg_of_a_phone_s_size_and_weight():

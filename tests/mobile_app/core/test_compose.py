@@ -14,7 +14,7 @@ def grey(height: int, width: int, level: int = 128) -> np.ndarray:
 
 
 def whole(shape: tuple[int, ...], levels: float) -> np.ndarray:
-    return np.full(shape[:2], levels, np.float32)
+    return np.full((3, *shape[:2]), levels, np.float32)
 
 
 def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -32,8 +32,8 @@ def test_texture_bears_more_than_a_plain_area_and_never_more_than_the_budget(rng
     photo = grey(64, 128)
     photo[:, 64:] = rng.integers(0, 256, (64, 64, 3))
     bound = budget_map(photo, 8.0)
-    assert bound[:, :50].max() < 3
-    assert bound[:, 78:].min() == 8
+    assert bound[..., :50].max() < 3
+    assert bound[..., 78:].min() == 8
     assert bound.max() == 8
 
 
@@ -43,16 +43,24 @@ def test_even_texture_bears_more_by_its_variance():
     photo = grey(40, 40, 126)
     photo[:, ::2] = 128
     wanted = PLAIN_LEVELS + TEXTURE_LEVELS * 2 * (48 / 49) / 7.65**2
-    np.testing.assert_allclose(budget_map(photo, 8.0)[10:30, 10:30], wanted, rtol=1e-4)
-    np.testing.assert_allclose(budget_map(photo, 12.0)[10:30, 10:30], wanted * 1.5, rtol=1e-4)
+    np.testing.assert_allclose(budget_map(photo, 8.0)[:, 10:30, 10:30], wanted, rtol=1e-4)
+    np.testing.assert_allclose(budget_map(photo, 12.0)[:, 10:30, 10:30], wanted * 1.5, rtol=1e-4)
     assert budget_map(photo, 1.0).max() <= 1
+
+
+def test_texture_of_one_channel_lets_that_channel_change_and_no_other(rng):
+    photo = grey(64, 64)
+    photo[..., 0] = rng.integers(0, 256, (64, 64))
+    red, green, blue = budget_map(photo, 8.0)
+    assert red.min() == 8
+    np.testing.assert_allclose([green, blue], PLAIN_LEVELS, rtol=1e-6)
 
 
 def test_half_the_budget_is_reached_in_a_quarter_of_the_texture():
     photo = grey(40, 40, 126)
     photo[:, ::2] = 128
     wanted = PLAIN_LEVELS + 4 * TEXTURE_LEVELS * 2 * (48 / 49) / 7.65**2  # see the test before
-    np.testing.assert_allclose(budget_map(photo, 4.0)[10:30, 10:30], wanted, rtol=1e-3)
+    np.testing.assert_allclose(budget_map(photo, 4.0)[:, 10:30, 10:30], wanted, rtol=1e-3)
 
 
 def test_the_map_does_not_jump_where_a_budget_goes_under_that_of_the_map(rng):
@@ -65,7 +73,7 @@ def test_the_map_does_not_jump_where_a_budget_goes_under_that_of_the_map(rng):
 def test_on_the_plain_side_of_an_edge_the_plain_windows_count():
     photo = grey(64, 64, 20)
     photo[:, 32:] = 230
-    bound = budget_map(photo, 8.0)[20]
+    bound = budget_map(photo, 8.0)[0, 20]
     # Of the 7 windows along the row that hold column 31 one is plain, of those that hold column 28 four: their costs
     # are (1/7)^(1/4) and (4/7)^(1/4) of a plain area's, what the others add is next to nothing.
     assert bound[31] == pytest.approx(PLAIN_LEVELS + TEXTURE_LEVELS * (7 ** (1 / 4) - 1), rel=0.01)
@@ -76,7 +84,8 @@ def test_on_the_plain_side_of_an_edge_the_plain_windows_count():
 
 @pytest.mark.parametrize("shape", [(3000, 4000), (16, 5000), (300, 451), (769, 16)])
 def test_the_map_keeps_the_proportions_and_ends_at_768(shape):
-    height, width = budget_map(grey(*shape), 8.0).shape
+    channels, height, width = budget_map(grey(*shape), 8.0).shape
+    assert channels == 3
     assert max(height, width) <= 768
     factor = max(shape) / max(height, width)
     assert abs(height - shape[0] / factor) <= 1
@@ -105,11 +114,17 @@ def test_no_pixel_leaves_the_budget(rng, channels, budget_levels):
 
 def test_a_pixel_changes_by_its_own_bound():
     photo = grey(40, 40)
-    bound = np.full((40, 40), 8, np.float32)
-    bound[:, :20] = 2
+    bound = whole((40, 40), 8)
+    bound[..., :20] = 2
     after = compose(photo, np.ones((1, 40, 40), np.float32), bound, 8.0)
     assert set(change(photo, after)[:, :18].ravel()) == {2}
     assert set(change(photo, after)[:, 22:].ravel()) == {8}
+
+
+def test_a_channel_changes_by_its_own_bound():
+    bound = np.float32([8, 3, 2])[:, None, None] * np.ones((40, 40), np.float32)
+    laid = change(grey(40, 40), compose(grey(40, 40), np.full((1, 40, 40), -1, np.float32), bound, 8.0))
+    np.testing.assert_array_equal(laid, np.broadcast_to([-8, -3, -2], laid.shape))
 
 
 def test_a_fine_change_is_laid_over_a_larger_photo_nearly_whole():

@@ -75,10 +75,11 @@ def gradient_engine(count: int = 1, **options) -> tuple[GradientEngine, list[Gra
 
 
 def perturb(engine: Engine, image: np.ndarray, bound: np.ndarray | None = None, steps: int = 4, **given) -> np.ndarray:
+    """The change in units of the image: what the engine gives, times the bound."""
     if bound is None:
         bound = np.full((1, 1, *image.shape[2:]), 0.03, np.float32)
     quiet = {"on_step": lambda _done, _steps: None, "should_stop": lambda: False}
-    return engine.perturb(image, bound, given.pop("config", StepConfig(steps=steps)), **{**quiet, **given})
+    return bound * engine.perturb(image, bound, given.pop("config", StepConfig(steps=steps)), **{**quiet, **given})
 
 
 def photo(*size: int, seed: int = 0) -> np.ndarray:
@@ -266,6 +267,18 @@ def test_strides_shrink_from_the_first_step_to_the_last():
 def test_a_gradient_of_colour_alone_moves_nothing():
     colours = np.float32([1, -0.5, -0.5]).reshape(1, 3, 1, 1)  # their mean is 0
     assert not perturb(GradientEngine([GradientGraph("a", [], grad=colours)]), photo(16, 16), steps=5).any()
+
+
+def test_a_channel_that_bears_less_counts_less():
+    # Red would have it darker, green and blue lighter. All bear alike: their mean is lighter. Red bears most: darker.
+    colours = np.float32([-1, 0.6, 0.6]).reshape(1, 3, 1, 1)
+    engine = GradientEngine([GradientGraph("a", [], grad=colours)], posting_quality=None)
+    image = np.full((1, 3, 16, 16), 0.5, np.float32)
+    config = StepConfig(rule="mi_fgsm", steps=1, stride=0.5)
+    np.testing.assert_allclose(perturb(engine, image, config=config), 0.5 * 0.03, rtol=1e-5)
+    bound = np.float32([0.03, 0.01, 0.01]).reshape(1, 3, 1, 1) * np.ones((1, 1, 16, 16), np.float32)
+    delta = perturb(engine, image, bound, config=config)
+    np.testing.assert_allclose(delta, -0.5 * bound, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("grad", "expected"), [(1, 0.02), (-1, -0.03)])

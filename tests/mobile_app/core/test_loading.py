@@ -109,10 +109,10 @@ def test_the_others_are_loaded_by_name(whole):
 
 def test_the_universal_pattern_is_that_of_the_file(whole):
     engine = load_engine(whole, "universal")
-    image, bound = np.full((1, 3, 4, 4), 0.5, np.float32), np.full((1, 1, 4, 4), 0.25, np.float32)
-    delta = engine.perturb(image, bound, CONFIG, on_step=lambda *_: None, should_stop=lambda: False)
-    levels = 0.9 * 0.25 * np.float32([-1, 0, 1, -1])  # grey 0 counts as 1
-    np.testing.assert_allclose(delta[0, 0], np.tile(levels, (4, 1)), rtol=1e-6)
+    image, bound = np.full((1, 3, 4, 4), 0.5, np.float32), np.full((1, 3, 4, 4), 0.25, np.float32)
+    unit = engine.perturb(image, bound, CONFIG, on_step=lambda *_: None, should_stop=lambda: False)
+    shares = 0.9 * np.float32([-1, 0, 1, -1])  # grey 0 counts as 1
+    np.testing.assert_allclose(unit[0, 0], np.tile(shares, (4, 1)), rtol=1e-6)
 
 
 def test_graphs_can_come_from_those_that_keep_them(whole):

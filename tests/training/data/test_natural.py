@@ -48,7 +48,7 @@ def test_every_photo_of_a_folder_and_those_below_it_is_read(folder: Path) -> Non
     assert views.pixels.shape == (48, 16, 16, 3)
     assert views.pixels.dtype == np.uint8
     assert levels(views) == set(range(0, 240, 10))
-    assert views.bound_levels.shape == (48, 16, 16)
+    assert views.bound_levels.shape == (48, 3, 16, 16)
     np.testing.assert_allclose(views.bound_levels, PLAIN_LEVELS, rtol=1e-3)  # of plain photos, at medium strength
 
 

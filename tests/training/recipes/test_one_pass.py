@@ -62,7 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     monkeypatch.setattr(one_pass, "_EVERY", 10)
     monkeypatch.setattr(generator_module, "SIZE_PX", SIDE_PX)
     monkeypatch.setattr(one_pass, "CloakGenerator", untrained_generator)
-    monkeypatch.setattr(natural, "budget_map", lambda view, _levels: np.full(view.shape[:2], 6, np.float32))
+    monkeypatch.setattr(natural, "budget_map", lambda view, _levels: np.full((3, *view.shape[:2]), 6, np.float32))
 
 
 def untrained_generator() -> CloakGenerator:
@@ -94,7 +94,7 @@ def share_fooled(write: Callable[[Tensor], Tensor], photos: list[str]) -> float:
     """Of fresh views in the middle of the photos, as seen by a site: which of them no longer look plain."""
     views = read_views(photos, views_a_photo=4, side_px=SIDE_PX, rng=np.random.default_rng(99))
     image = torch.from_numpy(views.pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    bound = torch.from_numpy(views.bound_levels.astype(np.float32) / 255)[:, None]
+    bound = torch.from_numpy(views.bound_levels.astype(np.float32) / 255)
     network = Stripes()
     assert (network(image).argmax(1) == 0).all()  # unchanged they look plain
     changed = (image + write(image) * bound).clamp(0, 1)
