@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from mobile_app.core.compose import budget_map, compose
+from mobile_app.core.compose import budget_map, compose, resized
 from mobile_app.core.engines import Engine, OnStep, ShouldStop
 from mobile_app.core.photo import Photo
 from mobile_app.core.preprocess import fit_short_side, from_uint8
-from mobile_app.core.step import Array, StepConfig
+from mobile_app.core.step import StepConfig
 
 STRENGTHS = {"low": 4.0, "medium": 8.0, "high": 12.0}  # budget in levels
 MEDIUM = StepConfig(budget_levels=STRENGTHS["medium"], rounds=3)
@@ -55,7 +55,7 @@ def cloak(
         map_to_come = pool.submit(budget_map, photo.rgb_hwc, config.budget_levels)
         small = from_uint8(fit_short_side(photo.rgb_hwc, engine.size_px))
         bound_levels = map_to_come.result()
-    bound = _fit_bound(bound_levels, small.shape[-2:]) / np.float32(255)
+    bound = resized(bound_levels, small.shape[-2:], Image.Resampling.BILINEAR)[None] / np.float32(255)
     taken = 0
 
     def count(done: int, steps: int) -> None:
@@ -70,10 +70,3 @@ def cloak(
     return CloakResult(
         photo=photo.with_pixels(rgb_hwc), config=config, engine=engine.name, steps=taken, seconds=now() - started
     )
-
-
-def _fit_bound(bound_levels: np.ndarray, size: tuple[int, ...]) -> Array:
-    """(3, H', W') -> (1, 3, H, W), averaged or interpolated to the working image."""
-    height, width = size
-    channels = (Image.fromarray(channel) for channel in bound_levels)
-    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)) for image in channels])[None]

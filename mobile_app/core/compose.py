@@ -1,8 +1,8 @@
 """How much each pixel may change, and the change at the network's size laid over the photo at its own size.
 
-The budget map is small where the eye sees noise (sky, skin, plain walls) and whole where texture hides it, for each
-channel of its own: in red wool the red one alone has texture. Composition works in strips: a 12-megapixel photo needs
-a few megabytes beyond itself, and no pixel leaves the budget.
+The budget map is small where the eye sees noise (sky, skin, plain walls) and whole where texture hides it, each
+channel by its own: in red wool the red one alone has texture. Composition works in strips: a 12-megapixel photo needs a
+few megabytes beyond itself, and no pixel leaves the budget.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def budget_map(rgb_hwc: Pixels, budget_levels: float) -> NDArray[np.float32]:
         budget_levels: the ceiling.
     """
     factor = -(-max(rgb_hwc.shape) // _MAP_SIDE_PX)
-    pixels = np.asarray(averaged_down(rgb_hwc, factor), np.float32)
+    pixels = np.asarray(averaged_down(rgb_hwc, factor))
     plain, texture = _scaled(budget_levels / _MAP_LEVELS)
-    bounds = [plain + texture * (1 / _cost(pixels[..., channel]) - 1) for channel in range(3)]
+    bounds = [plain + texture * (1 / _cost(pixels[..., channel].astype(np.float32)) - 1) for channel in range(3)]
     return np.minimum(np.stack(bounds), budget_levels).astype(np.float32, copy=False)
 
 
@@ -65,8 +65,10 @@ def compose(
     Returns: (H, W, 3) uint8, as a new array.
     """
     limit = int(budget_levels)  # floor first: rint(7.6) is 8, over the budget
-    resized = np.float32(_raise(budget_levels / _MAP_LEVELS)) * _resized(unit_chw, *bound_levels.shape[1:])
-    shares = np.clip(resized, -1, 1) * np.minimum(bound_levels / max(limit, 1), 1)
+    raised = np.float32(_raise(budget_levels / _MAP_LEVELS))
+    # A bilinear resize would take a fifth of the fine changes away.
+    unit_chw = resized(unit_chw, bound_levels.shape[1:], Image.Resampling.BICUBIC)
+    shares = np.clip(raised * unit_chw, -1, 1) * np.minimum(bound_levels / max(limit, 1), 1)
     steps = np.rint(shares * 127 + 128).astype(np.uint8)  # 1..255, 128 is no change
     image = Image.fromarray(np.ascontiguousarray(steps.transpose(1, 2, 0)))
     levels = [128 + max(-limit, round((step - 128) * limit / 127)) for step in range(256)]
@@ -88,6 +90,15 @@ def compose(
     return out
 
 
+def resized(
+    values_chw: NDArray[np.float32], size: tuple[int, ...], resampling: Image.Resampling
+) -> NDArray[np.float32]:
+    """(C, h, w) float32 -> (C, *size), each channel by Pillow."""
+    height, width = size
+    channels = (Image.fromarray(channel) for channel in np.ascontiguousarray(values_chw))
+    return np.stack([np.asarray(image.resize((width, height), resampling)) for image in channels])
+
+
 def _scaled(share: float) -> tuple[float, float]:
     """PLAIN_LEVELS and TEXTURE_LEVELS at a budget that is this share of _MAP_LEVELS."""
     if share >= 1:
@@ -98,12 +109,6 @@ def _scaled(share: float) -> tuple[float, float]:
 def _raise(share: float) -> float:
     """By what a change is raised, up to each pixel's bound, at a budget that is this share of _MAP_LEVELS."""
     return 2 - min(share, 1)
-
-
-def _resized(unit_chw: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """(C, h, w) -> (C, height, width), bicubic: a bilinear resize would take a fifth of the fine changes away."""
-    channels = (Image.fromarray(channel) for channel in np.ascontiguousarray(unit_chw))
-    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in channels])
 
 
 def _cost(values: NDArray[np.float32]) -> NDArray[np.float32]:

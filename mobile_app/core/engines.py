@@ -59,7 +59,7 @@ class GradientEngine:
     is (the straight-through estimate of Athalye et al. 2018, arXiv:1802.00420, section 4.1): what the codec removes is
     then made up for, at the price of a small JPEG and no graph call.
 
-    One photo in six resists: after a round of steps a network that was followed still sees, or nearly sees, what it
+    One photo in seven resists: after a round of steps a network that was followed still sees, or nearly sees, what it
     shows. It gets another round, and a third (config.rounds), since those are the photos that others recognise, too.
 
     The change is one of brightness, of the same share of what each channel bears: coloured noise is what people see

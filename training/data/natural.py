@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mobile_app.core.compose import budget_map
+from mobile_app.core.compose import budget_map, resized
 from mobile_app.core.photo import EXTENSIONS, decode
 from mobile_app.core.preprocess import fit_short_side
 from training.errors import TrainingError
@@ -51,7 +51,8 @@ def read_views(folders: Sequence[str], *, views_a_photo: int, side_px: int, rng:
         for _ in range(views_a_photo):
             view = _square(image, side_px, rng)
             pixels.append(view)
-            bounds.append(budget_map(view, BUDGET_LEVELS).astype(np.float16))
+            bound = resized(budget_map(view, BUDGET_LEVELS), (side_px, side_px), Image.Resampling.BILINEAR)
+            bounds.append(bound.astype(np.float16))
     return Views(pixels=np.stack(pixels), bound_levels=np.stack(bounds), sha256=sha.hexdigest())
 
 

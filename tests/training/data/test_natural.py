@@ -83,6 +83,12 @@ def test_a_view_is_a_square_of_the_photo_and_its_bound_is_that_of_the_view(tmp_p
         np.testing.assert_allclose(bound, budget_map(view, 8.0), rtol=1e-3)  # float16
 
 
+def test_the_bound_of_a_view_larger_than_its_map_is_of_the_views_size(tmp_path: Path, coffee: np.ndarray) -> None:
+    Image.fromarray(coffee).save(tmp_path / "coffee.png")
+    views = views_of(tmp_path, side_px=770, views_a_photo=1)
+    assert views.bound_levels.shape == (1, 3, 770, 770)
+
+
 def test_a_view_shows_no_less_than_two_fifths_of_the_short_side(tmp_path: Path) -> None:
     ramp = np.broadcast_to(np.linspace(0, 255, 256).round().astype(np.uint8)[None, :, None], (100, 256, 3))
     Image.fromarray(np.ascontiguousarray(ramp)).save(tmp_path / "ramp.png")
