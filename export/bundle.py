@@ -8,7 +8,7 @@
     python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
 What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
-no training data.
+no training data. Where no generator was trained, one is made of the graphs that cloaks follow (export.generator).
 The folder is filled beside its place and takes it at the end, so that a bundle is always whole.
 """
 
@@ -18,7 +18,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 import mobile_app
+from export import generator
 from export.card import model_card
 from export.checkpoints import sha256_of
 from export.contract import COMMAND, GraphSpec, in_turn
@@ -110,24 +111,34 @@ def _fill(
     stores: dict[str, WeightStore] = {}
     rows: list[ParityRow] = []
     graphs: dict[str, Any] = {}
-    for spec in specs:
-        found, measured = write_graph(spec, root, stores, photos)
+
+    def told(spec: GraphSpec, found: Sequence[ParityRow]) -> None:
+        rows.extend(found)
         for row in found:
             report(
                 f"{spec.name} {row.output}: cosine {row.cosine:.6f}, median error {row.relative:.1e} ({row.against})"
             )
+
+    for spec in specs:
+        found, measured = write_graph(spec, root, stores, photos)
+        told(spec, found)
         if "agreement with float32" in measured:
             report(f"{spec.name}, agreement with float32: {measured['agreement with float32']}")
-        rows += found
         graphs[spec.name] = _manifest_entry(spec, found, measured)
     (root / "imagenet.labels.txt").write_text("\n".join(_imagenet_labels()) + "\n", encoding="utf-8")
     kept = _keep(present, root, made=graphs.keys())
     for checkpoint in (spec.checkpoint for spec in specs if spec.labels == FLOWER_LABELS and spec.checkpoint):
         (root / FLOWER_LABELS).write_text("\n".join(checkpoint.classes) + "\n", encoding="utf-8")
     graphs |= kept.graphs
+    written = list(specs)
+    if generator.SPEC.name not in graphs and generator.can_be_made(graphs):
+        found, files = generator.write_generator(root, graphs)
+        told(generator.SPEC, found)
+        graphs[generator.SPEC.name] = _manifest_entry(generator.SPEC, found, {}) | {"data": files}
+        written.append(generator.SPEC)
     graphs = {name: graphs[name] for name in in_turn(graphs)}
     (root / MODEL_CARD).write_text(model_card(graphs, _species_lines(root)), encoding="utf-8")
-    _write_reference(root, specs, kept.reference)
+    _write_reference(root, written, kept.reference)
     if pattern is not None:
         write_whole(root / UNIVERSAL, pattern, force=True)
     _write_manifest(root, graphs)
@@ -170,7 +181,7 @@ def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[st
     }
     if spec.engine is not None:
         entry["engine"] = spec.engine
-    if spec.one_pass is not None:
+    if spec.trained_on:
         entry["trained_on"] = dict(spec.trained_on)
     if spec.checkpoint is not None:
         entry |= {

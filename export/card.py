@@ -31,6 +31,11 @@ for research, and Flickr, CC BY 2.0; none is in the bundle). They recognise less
 and are there to be followed by cloaks, not asked (docs/cloaks.md)."""
 
 _TASK_LIMITS = {
+    "generate": (
+        "The generator cloaks a photo in one call, in half the time of the engine that follows the same networks step "
+        "by step. It deceives somewhat fewer recognisers, and takes no second round where a photo resists "
+        "(docs/cloaks.md)."
+    ),
     "shield": (
         "The shield undoes small changes and part of larger ones, about as JPEG 75 does. Cloaks survive it, and to an "
         "attacker who knows it, it is no defence (docs/comdefend.md)."

@@ -7,6 +7,7 @@ float16 or int8 tensor, which a runtime folds when it loads the graph; what runs
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,15 +96,15 @@ class WeightStore:
         self._offsets: dict[bytes, int] = {}
         self._content = bytearray()
 
-    def add(self, tensor: ir.TensorProtocol) -> tuple[int, int]:
-        """Returns: (offset, length) in bytes of the tensor in the file."""
+    def add(self, tensor: ir.TensorProtocol) -> int:
+        """Returns: where the tensor starts in the file."""
         raw = tensor.tobytes()
         key = hashlib.sha256(str(tensor.dtype).encode() + raw).digest()
         if key not in self._offsets:
             self._content.extend(bytes(-len(self._content) % _ALIGNMENT))
             self._offsets[key] = len(self._content)
             self._content.extend(raw)
-        return self._offsets[key], len(raw)
+        return self._offsets[key]
 
     def write(self, path: Path) -> None:
         write_whole(path, bytes(self._content), force=True)
@@ -116,14 +117,32 @@ def save_graph(model: ir.Model, path: Path, store: WeightStore | None = None, we
         for value in model.graph.initializers.values():
             tensor = value.const_value
             if tensor is not None and tensor.nbytes >= SMALLEST_SHARED_BYTES:
-                offset, length = store.add(tensor)
-                value.const_value = ir.ExternalTensor(
-                    weights_name,
-                    offset,
-                    length,
-                    tensor.dtype,
-                    shape=ir.Shape(tensor.numpy().shape),
-                    name=value.name or "",
-                    base_dir=path.parent,
-                )
+                offset = store.add(tensor)
+                value.const_value = _external(tensor, path.parent / weights_name, offset, value.name or "")
     write_whole(path, ir.to_proto(model).SerializeToString(), force=True)
+
+
+def read_where_they_lie(model: ir.Model, files: Sequence[Path]) -> None:
+    """Let a graph read its weights inside other files, graphs as well, which hold the same ones already.
+
+    External data may be any stretch of any file in a graph's folder. A tensor of two or four bytes a number that starts
+    at an odd place of each stays in the graph, since some processors read it there slowly or not at all. That the files
+    stay as they are, the manifest's hashes see to.
+    """
+    contents = {path: path.read_bytes() for path in files}
+    for value in model.graph.initializers.values():
+        tensor = value.const_value
+        if tensor is None or tensor.nbytes < SMALLEST_SHARED_BYTES:
+            continue
+        raw = tensor.tobytes()
+        found = ((path, content.find(raw)) for path, content in contents.items())
+        path, offset = next((one for one in found if one[1] >= 0 and not one[1] % tensor.dtype.itemsize), (None, 0))
+        if path is not None:
+            value.const_value = _external(tensor, path, offset, value.name or "")
+
+
+def _external(tensor: ir.TensorProtocol, path: Path, offset: int, name: str) -> ir.ExternalTensor:
+    shape = ir.Shape(tensor.numpy().shape)
+    return ir.ExternalTensor(
+        path.name, offset, tensor.nbytes, tensor.dtype, shape=shape, name=name, base_dir=path.parent
+    )

@@ -28,8 +28,8 @@ examples:
   petalveil cloak holiday/ -o safe/ --time-budget 1s          the strongest engine that is done in a second a photo
   petalveil cloak holiday/ -o safe/ --target-platform long-1080-q75
 
-engines, from the strongest to the quickest: gradient follows networks step by step, generator is one network that
-writes the change, universal has one change for all photos.
+engines, from the strongest to the quickest: gradient follows networks step by step, generator takes nine such steps
+in one call of one graph, universal has one change for all photos.
 strengths: low 4, medium 8, high 12 levels; a level is 1/255 of the range of a pixel.
 The cloaked photo leaves out EXIF and its GPS position unless --keep-metadata asks for them.
 """

@@ -1,6 +1,6 @@
 """Engines: what turns a photo at working size into a perturbation.
 
-`gradient` follows exported gradient graphs, `generator` lets a graph write the perturbation in one pass, `universal`
+`gradient` follows exported gradient graphs, `generator` lets a graph write the perturbation in one call, `universal`
 has one for all photos. The working image has the networks' size as its shorter side and the photo's proportions.
 """
 
@@ -108,7 +108,6 @@ class GradientEngine:
         weights = bound / bound.max(1, keepdims=True)  # a channel that bears less of the change counts less for it
         visits = -(-len(squares) // config.steps)  # in a step: more than one where the steps alone miss a square
         a_round = config.steps * visits
-        circuits = -(-a_round // len(squares))  # of the photo: strides shrink in each part of it alike
         margins: list[list[float]] = [[] for _ in self._graphs]
         for visit in range(a_round * config.rounds):
             number, within = divmod(visit, a_round)
@@ -129,7 +128,7 @@ class GradientEngine:
             # All channels change by the same share: one is blurred, and then stands for each of them.
             grad = smoothed((grad * weights).mean(1, keepdims=True), config.smoothing_px)
             grad = np.repeat(grad, image.shape[1], axis=1)
-            progress = within // len(squares) / max(circuits - 1, 1)
+            progress = _progress(within, a_round, len(squares))
             delta, velocity = take_step(
                 delta, grad, velocity, image=image, bound=bound, config=of_round(config, number), progress=progress
             )
@@ -183,6 +182,45 @@ class GeneratorEngine:
         return np.clip(laid_over(image.shape[-2:], squares, units), -1, 1)
 
 
+class UnrolledEngine:
+    """Lets a graph take several steps of the engine `gradient` in one call (export.unroll).
+
+    The same looks at the same networks, but never at the photo as it comes back from a site, and no second round.
+
+    Args:
+        graph: inputs `image` (1, 3, H, W) and `bound`, as `perturb` has them, and `visits` (rounds, networks, 3), of
+            each step row and column of what it looks at, and its progress; output `unit` (1, 1, H, W).
+        size_px: of its networks.
+    """
+
+    name = "generator"
+
+    def __init__(self, graph: Graph, *, size_px: int) -> None:
+        self.size_px = size_px
+        self._graph = graph
+
+    def perturb(
+        self, image: Array, bound: Array, config: StepConfig, *, on_step: OnStep, should_stop: ShouldStop
+    ) -> Array:
+        if should_stop():
+            raise Cancelled("stopped before the photo was finished; nothing was written")
+        unit = self._graph.run({"image": image, "bound": bound, "visits": self._visits(image.shape[-2:])})["unit"]
+        on_step(1, 1)
+        return unit
+
+    def _visits(self, size: tuple[int, ...]) -> Array:
+        rounds, networks, of_each = self._graph.inputs["visits"].shape
+        steps = rounds * networks
+        squares = square_views(size, self.size_px)
+        if len(squares) > steps:  # of a long panorama; squares that hardly overlap are fewer
+            squares = spread(size, self.size_px)
+        visits = []
+        for step in range(steps):
+            square = visiting_order(_each_by_each(step, len(squares), networks), len(squares))
+            visits.append((*squares[square].centre, _progress(step, steps, len(squares))))
+        return np.array(visits, np.float32).reshape(rounds, networks, of_each)
+
+
 class UniversalEngine:
     """Has one perturbation for all photos, which is repeated along a photo that is longer than it.
 
@@ -215,9 +253,18 @@ class UniversalEngine:
 
 def whose_turn(visit: int, squares: int, networks: int) -> int:
     """Which network looks at a visit: each in turn, and each at every square, of which there are often three, too."""
-    if math.gcd(squares, networks) > 1:
-        visit += visit // math.lcm(squares, networks)
-    return visit % networks
+    return _each_by_each(visit, squares, networks) % networks
+
+
+def _each_by_each(visit: int, squares: int, networks: int) -> int:
+    """Counts on by one more whenever squares and networks would begin to meet the same ones again."""
+    return visit + (visit // math.lcm(squares, networks) if math.gcd(squares, networks) > 1 else 0)
+
+
+def _progress(visit: int, visits: int, squares: int) -> float:
+    """From 0 to 1, the same in a whole circuit of the photo: strides shrink in each part of it alike."""
+    circuits = -(-visits // squares)
+    return visit // squares / max(circuits - 1, 1)
 
 
 def _is_still_seen(margins: Sequence[Sequence[float]]) -> bool:

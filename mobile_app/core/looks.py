@@ -34,9 +34,18 @@ class Look:
         return (self.rows.T @ grad @ self.columns).astype(np.float32, copy=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a network looks from: everything that a look is drawn by."""
+
+    zoom: float  # pixels of the network for one of the working image
+    centre: tuple[float, float]  # row and column, in pixels from the upper left corner
+    mirrored: bool
+
+
 def plain_look(size: tuple[int, ...], side_px: int) -> Look:
     """The middle square of an image (H, W) with min(H, W) = side_px, as it is."""
-    return _look(size, side_px, zoom=(1.0, 1.0), centre=(size[0] / 2, size[1] / 2), mirrored=False)
+    return look_from(Place(zoom=1.0, centre=(size[0] / 2, size[1] / 2), mirrored=False), size, side_px)
 
 
 def draw_look(size: tuple[int, ...], side_px: int, centre: tuple[float, float], rng: np.random.Generator) -> Look:
@@ -44,16 +53,18 @@ def draw_look(size: tuple[int, ...], side_px: int, centre: tuple[float, float], 
 
     What lies beyond the image repeats its rim.
     """
+    return look_from(draw_place(side_px, centre, rng), size, side_px)
+
+
+def draw_place(side_px: int, centre: tuple[float, float], rng: np.random.Generator) -> Place:
     zoom = rng.uniform(*_ZOOM)
     shifted = (centre[0] + side_px * rng.uniform(-_SHIFT, _SHIFT), centre[1] + side_px * rng.uniform(-_SHIFT, _SHIFT))
-    return _look(size, side_px, zoom=(zoom, zoom), centre=shifted, mirrored=rng.random() < 0.5)
+    return Place(zoom=zoom, centre=shifted, mirrored=bool(rng.random() < 0.5))
 
 
-def _look(
-    size: tuple[int, ...], side_px: int, *, zoom: tuple[float, float], centre: tuple[float, float], mirrored: bool
-) -> Look:
-    rows, columns = (sampling(size[axis], side_px, zoom[axis], centre[axis]) for axis in (0, 1))
-    return Look(rows=rows, columns=columns[::-1] if mirrored else columns)
+def look_from(place: Place, size: tuple[int, ...], side_px: int) -> Look:
+    rows, columns = (sampling(size[axis], side_px, place.zoom, place.centre[axis]) for axis in (0, 1))
+    return Look(rows=rows, columns=columns[::-1] if place.mirrored else columns)
 
 
 def sampling(length: int, side_px: int, zoom: float, centre: float) -> NDArray[np.float32]:

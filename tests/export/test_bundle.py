@@ -17,7 +17,7 @@ from export.errors import ExportError
 from export.parity import ParityRow, cosine
 from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle, sample
 from mobile_app.core.runtime import load_graph
-from mobile_app.core.selftest import reference_inputs
+from mobile_app.core.selftest import LOWEST_COSINE, reference_inputs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -26,6 +26,7 @@ NAMES = [spec.name for spec in SHIPPED]
 ALL_NAMES = list(load_bundle().graphs)
 OUTPUTS = {
     "classify": {"logits"},
+    "generate": {"unit"},
     "gradient": {"logits", "grad"},
     "measure": {"measurements"},
     "reconstruct": {"image"},
@@ -55,7 +56,7 @@ def test_graph_gives_what_the_shipped_one_gives(name: str, anew) -> None:
     found, shipped = (_outputs(root, name) for root in (anew[0], DEFAULT_ROOT))
     assert found.keys() == shipped.keys()
     for output, array in shipped.items():
-        assert cosine(found[output].reshape(-1), array.reshape(-1)) >= 0.9999, output
+        assert cosine(found[output].reshape(-1), array.reshape(-1)) >= _lowest(output), output
 
 
 @pytest.mark.parametrize("name", ALL_NAMES)
@@ -63,7 +64,7 @@ def test_shipped_graph_gives_its_reference_outputs(name: str) -> None:
     bundle = load_bundle()
     reference = bundle.reference_outputs()
     for output, array in _outputs(DEFAULT_ROOT, name).items():
-        assert cosine(sample(array), reference[f"{name}/{output}"]) >= 0.9999, output
+        assert cosine(sample(array), reference[f"{name}/{output}"]) >= _lowest(output), output
 
 
 @pytest.mark.parametrize("name", ALL_NAMES)
@@ -100,7 +101,8 @@ def test_manifest_says_where_a_graph_comes_from_and_how_faithful_it_is(name: str
     rows = entry.metrics["parity"]
     outputs = OUTPUTS[entry.task] | ({"evidence"} if entry.species and entry.task == "classify" else set())
     assert {row["output"] for row in rows} == outputs
-    assert len(rows) == 2 * len(outputs)  # before and after the weights were rounded
+    stages = 1 if entry.task == "generate" else 2  # before and after the weights were rounded; its own already are
+    assert len(rows) == stages * len(outputs)
     assert all(row["cosine"] >= row["lowest_cosine"] and row["images"] >= 2 for row in rows)
 
 
@@ -113,6 +115,13 @@ def test_model_card_has_a_section_for_every_graph_and_says_what_the_robust_ones_
 def test_graphs_that_cloaks_follow_come_in_the_engine_s_order_though_some_are_kept(anew) -> None:
     followed = [name for name, entry in load_bundle(anew[0]).graphs.items() if entry.engine == "gradient"]
     assert tuple(followed) == FOLLOWED
+
+
+def test_the_generator_reads_its_weights_in_the_files_of_what_it_is_made_of() -> None:
+    bundle = load_bundle()
+    entry = bundle.entry("generator")
+    assert set(entry.data) == {"efficientnet_lite0.weights", *(f"{name}.onnx" for name in FOLLOWED)}
+    assert bundle.path("generator").stat().st_size < 600_000
 
 
 def test_every_parity_row_passes_and_is_reported(anew) -> None:
@@ -133,6 +142,11 @@ def test_unfaithful_graph_is_refused_and_the_bundle_stays_as_it_was(
         make_bundle(root, lambda _: None)
     assert (root / "mine.txt").read_text(encoding="utf-8") == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def _lowest(output: str) -> float:
+    """Of a cosine, on this machine or another."""
+    return LOWEST_COSINE.get(output, 0.9999)
 
 
 def _names(root: Path) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from export.storage import WeightStore, round_to_half, save_graph
+from export.storage import WeightStore, read_where_they_lie, round_to_half, save_graph
 from mobile_app.core.errors import GraphError, OutputError
 from mobile_app.core.runtime import load_graph
 
@@ -85,9 +85,9 @@ def test_store_holds_equal_tensors_once(tmp_path: Path) -> None:
 def test_store_keeps_equal_bytes_of_different_types_apart() -> None:
     store = WeightStore()
     zeros = [ir.tensor(np.zeros(100, dtype)) for dtype in (np.float32, np.int32)]
-    assert store.add(zeros[0]) == (0, 400)
-    assert store.add(zeros[1]) == (448, 400)  # the next multiple of 64
-    assert store.add(zeros[0]) == (0, 400)
+    assert store.add(zeros[0]) == 0
+    assert store.add(zeros[1]) == 448  # the next multiple of 64
+    assert store.add(zeros[0]) == 0
 
 
 def test_graph_whose_weights_are_missing_is_refused_by_name(tmp_path: Path) -> None:
@@ -107,3 +107,35 @@ def test_nothing_but_the_graph_is_left_beside_it(tmp_path: Path) -> None:
     save_graph(_adds(np.ones(4, np.float32)), tmp_path / "graph.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["graph.onnx"]
     assert _weights_of(tmp_path / "graph.onnx", 4).tolist() == [1, 1, 1, 1]
+
+
+def test_weights_that_another_file_holds_are_read_there(tmp_path: Path) -> None:
+    weights = np.arange(1000, dtype=np.int8)
+    holder = tmp_path / "holder.onnx"
+    holder.write_bytes(b"odd" + weights.tobytes() + b"more")
+    model = _adds(weights)
+    read_where_they_lie(model, [holder])
+    save_graph(model, tmp_path / "graph.onnx")
+    assert (tmp_path / "graph.onnx").stat().st_size < 500
+    found = load_graph(tmp_path / "graph.onnx").run({"image": np.ones(1000, np.int8)})["sum"]
+    np.testing.assert_array_equal(found, weights + 1)
+
+
+@pytest.mark.parametrize(("before", "stays"), [(b"odd", True), (b"even", False)])
+def test_numbers_of_several_bytes_are_read_elsewhere_only_where_they_are_aligned(
+    tmp_path: Path, before: bytes, stays: bool
+) -> None:
+    weights = np.arange(500, dtype=np.float32)
+    (tmp_path / "holder").write_bytes(before + weights.tobytes())
+    model = _adds(weights)
+    read_where_they_lie(model, [tmp_path / "holder"])
+    (stored,) = model.graph.initializers.values()
+    assert isinstance(stored.const_value, ir.ExternalTensor) != stays
+
+
+def test_weights_that_no_file_holds_stay_in_the_graph(tmp_path: Path) -> None:
+    (tmp_path / "holder").write_bytes(bytes(5000))
+    model = _adds(np.arange(1, 1001, dtype=np.float32))
+    read_where_they_lie(model, [tmp_path / "holder"])
+    save_graph(model, tmp_path / "graph.onnx")
+    assert (tmp_path / "graph.onnx").stat().st_size > 4000

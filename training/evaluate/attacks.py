@@ -70,12 +70,13 @@ class Peer:
 
 
 _LEARNED_FROM = (*LITE0, "lite1", "squeezenet", "darknet_tiny")  # see training.cli.one_pass
+_FOLLOWS = EngineParts(
+    attacked=("lite0_robust", "lite1_robust", "squeezenet"),
+    surrogates=(*LITE0, "lite1"),  # of which the robust ones were made
+)
 ENGINES = {
-    "gradient": EngineParts(
-        attacked=("lite0_robust", "lite1_robust", "squeezenet"),
-        surrogates=(*LITE0, "lite1"),  # of which the robust ones were made
-    ),
-    "generator": EngineParts(surrogates=_LEARNED_FROM),
+    "gradient": _FOLLOWS,
+    "generator": _FOLLOWS,
     "universal": EngineParts(surrogates=_LEARNED_FROM),
 }
 TORCHATTACKS = {

@@ -13,10 +13,12 @@ from mobile_app.core.engines import (
     GeneratorEngine,
     GradientEngine,
     UniversalEngine,
+    UnrolledEngine,
     whose_turn,
 )
 from mobile_app.core.looks import draw_look
 from mobile_app.core.runtime import Port
+from mobile_app.core.runtime.graph import ANY_LENGTH
 from mobile_app.core.squares import spread
 from mobile_app.core.step import StepConfig
 
@@ -67,6 +69,25 @@ class UnitGraph:
         return {"unit": np.broadcast_to(np.float32(self._function(inputs["image"])), (1, 1, SIDE_PX, SIDE_PX))}
 
 
+class StepsGraph:
+    """A graph that takes its steps inside, which are written down; answers with a share of each pixel's bound."""
+
+    name = "steps"
+
+    def __init__(self, rounds: int = 2, networks: int = 3, share: float = 0.8) -> None:
+        open_ = (1, 3, ANY_LENGTH, ANY_LENGTH)
+        self.inputs = {"image": Port(open_, "float32"), "bound": Port(open_, "float32")}
+        self.inputs["visits"] = Port((rounds, networks, 3), "float32")
+        self.outputs = {"unit": Port((1, 1, ANY_LENGTH, ANY_LENGTH), "float32")}
+        self.given: list[dict[str, np.ndarray]] = []
+        self._share = share
+
+    def run(self, inputs, /):
+        assert {array.dtype.name for array in inputs.values()} == {"float32"}
+        self.given.append(inputs)
+        return {"unit": np.full_like(inputs["image"][:, :1], self._share)}
+
+
 def gradient_engine(count: int = 1, **options) -> tuple[GradientEngine, list[GradientGraph], list[str]]:
     calls: list[str] = []
     rng = np.random.default_rng(7)
@@ -89,6 +110,7 @@ def photo(*size: int, seed: int = 0) -> np.ndarray:
 ENGINES: dict[str, Callable[[], Engine]] = {
     "gradient": lambda: gradient_engine(2)[0],
     "generator": lambda: GeneratorEngine(UnitGraph(lambda image: 3 * np.sin(40 * image[:, :1]))),  # beyond [-1, 1]
+    "unrolled": lambda: UnrolledEngine(StepsGraph(), size_px=SIDE_PX),
     "universal": lambda: UniversalEngine(np.random.default_rng(1).normal(size=(1, 1, SIDE_PX, SIDE_PX))),
 }
 
@@ -99,7 +121,7 @@ def test_no_engine_leaves_the_budget_of_any_pixel(name, size):
     engine = ENGINES[name]()
     bound = np.random.default_rng(2).uniform(0.002, 0.05, (1, 1, *size)).astype(np.float32)
     delta = perturb(engine, photo(*size), bound, steps=19)
-    assert engine.name == name
+    assert engine.name == ("generator" if name == "unrolled" else name)
     assert engine.size_px == SIDE_PX
     assert delta.shape == (1, 1, *size)
     assert (np.abs(delta) <= bound * (1 + 1e-6)).all()
@@ -131,7 +153,7 @@ def test_steps_are_counted_to_their_end(name):
     perturb(ENGINES[name](), photo(16, 60), steps=3, on_step=lambda done, steps: seen.append((done, steps)))
     assert [done for done, _ in seen] == list(range(1, seen[-1][1] + 1))
     assert len({steps for _, steps in seen}) == 1
-    assert seen[-1][1] == {"gradient": 3, "generator": len(spread((16, 60), 16)), "universal": 1}[name]
+    assert seen[-1][1] == {"gradient": 3, "generator": len(spread((16, 60), 16)), "unrolled": 1, "universal": 1}[name]
 
 
 # Following gradients
@@ -321,6 +343,46 @@ def test_without_a_graph_or_with_graphs_of_two_sizes_there_is_no_engine():
     large.inputs["image"] = Port((1, 3, 24, 24), "float32")
     with pytest.raises(ValueError, match=r"got sizes \[16, 24\]"):
         GradientEngine([small, large])
+
+
+# Steps inside a graph
+
+
+def test_a_graph_that_steps_by_itself_is_called_once_with_photo_and_bound_as_they_are():
+    graph, image = StepsGraph(), photo(16, 40)
+    bound = np.random.default_rng(2).uniform(0.01, 0.05, image.shape).astype(np.float32)
+    perturb(UnrolledEngine(graph, size_px=SIDE_PX), image, bound)
+    (given,) = graph.given
+    np.testing.assert_array_equal(given["image"], image)
+    np.testing.assert_array_equal(given["bound"], bound)
+
+
+def test_its_steps_at_a_square_photo_look_at_the_middle_and_shrink_evenly():
+    graph = StepsGraph(rounds=2, networks=2)
+    perturb(UnrolledEngine(graph, size_px=SIDE_PX), photo(16, 16))
+    wanted = [[[8, 8, 0], [8, 8, 1 / 3]], [[8, 8, 2 / 3], [8, 8, 1]]]
+    np.testing.assert_allclose(graph.given[0]["visits"], wanted, rtol=1e-6)
+
+
+def test_its_steps_at_a_long_photo_go_from_the_middle_outwards_and_shrink_by_circuits():
+    graph = StepsGraph(rounds=3, networks=2)
+    perturb(UnrolledEngine(graph, size_px=SIDE_PX), photo(16, 24))  # squares at 0, 4 and 8
+    wanted = [[[8, 12, 0], [8, 16, 0]], [[8, 8, 0], [8, 12, 1]], [[8, 16, 1], [8, 8, 1]]]
+    np.testing.assert_array_equal(graph.given[0]["visits"], wanted)
+
+
+def test_each_of_its_networks_looks_at_each_of_as_many_squares():
+    graph = StepsGraph(rounds=3, networks=3)
+    perturb(UnrolledEngine(graph, size_px=SIDE_PX), photo(16, 24))
+    for network in range(3):
+        assert sorted(graph.given[0]["visits"][:, network, 1]) == [8, 12, 16]
+
+
+def test_its_steps_reach_both_ends_of_a_photo_that_has_more_views_than_there_are_steps():
+    graph = StepsGraph(rounds=3, networks=3)
+    perturb(UnrolledEngine(graph, size_px=SIDE_PX), photo(16, 144))
+    along = graph.given[0]["visits"][..., 1]
+    assert (along.min(), along.max()) == (8, 136)
 
 
 # Writing it in one pass

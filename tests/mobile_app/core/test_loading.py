@@ -12,7 +12,7 @@ from PIL import Image
 
 from mobile_app.core import loading
 from mobile_app.core.bundle import Bundle, GraphEntry
-from mobile_app.core.engines import GeneratorEngine, GradientEngine, UniversalEngine
+from mobile_app.core.engines import GeneratorEngine, GradientEngine, UniversalEngine, UnrolledEngine
 from mobile_app.core.errors import BundleError
 from mobile_app.core.loading import engine_within, engines_of, keeping, load_engine
 from mobile_app.core.runtime import Port
@@ -105,6 +105,18 @@ def test_the_others_are_loaded_by_name(whole):
     assert isinstance(writer, GeneratorEngine)
     assert isinstance(pattern, UniversalEngine)
     assert (writer.size_px, pattern.size_px) == (SIDE_PX, 4)
+
+
+def test_a_generator_that_steps_by_itself_has_the_size_that_the_manifest_says(whole, monkeypatch):
+    class Steps(StandIn):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self.inputs = {"image": Port((1, 3, -1, -1), "float32"), "visits": Port((3, 3, 3), "float32")}
+
+    monkeypatch.setattr(loading, "load_graph", lambda path, *, name, threads: Steps(name))
+    engine = load_engine(whole, "generator")
+    assert isinstance(engine, UnrolledEngine)
+    assert engine.size_px == SIDE_PX
 
 
 def test_the_universal_pattern_is_that_of_the_file(whole):
