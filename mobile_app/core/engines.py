@@ -185,7 +185,8 @@ class GeneratorEngine:
 class UnrolledEngine:
     """Lets a graph take several steps of the engine `gradient` in one call (export.unroll).
 
-    The same looks at the same networks, but never at the photo as it comes back from a site, and no second round.
+    The same looks at the same networks, but never at the photo as it comes back from a site, and no second round. A
+    panorama that is longer than its steps can cover is cut, and each part takes a call.
 
     Args:
         graph: inputs `image` (1, 3, H, W) and `bound`, as `perturb` has them, and `visits` (rounds, networks, 3), of
@@ -202,11 +203,20 @@ class UnrolledEngine:
     def perturb(
         self, image: Array, bound: Array, config: StepConfig, *, on_step: OnStep, should_stop: ShouldStop
     ) -> Array:
-        if should_stop():
-            raise Cancelled("stopped before the photo was finished; nothing was written")
-        unit = self._graph.run({"image": image, "bound": bound, "visits": self._visits(image.shape[-2:])})["unit"]
-        on_step(1, 1)
-        return unit
+        axis = int(np.argmax(image.shape[-2:])) - 2
+        rounds, networks, _ = self._graph.inputs["visits"].shape
+        calls = -(-image.shape[axis] // (rounds * networks * self.size_px))  # its steps cover no longer a panorama
+        units = []
+        for part, part_bound in zip(
+            np.array_split(image, calls, axis), np.array_split(bound, calls, axis), strict=True
+        ):
+            if should_stop():
+                raise Cancelled("stopped before the photo was finished; nothing was written")
+            given = {"image": part, "bound": part_bound, "visits": self._visits(part.shape[-2:])}
+            given = {name: np.ascontiguousarray(array) for name, array in given.items()}
+            units.append(self._graph.run(given)["unit"])
+            on_step(len(units), calls)
+        return np.concatenate(units, axis)
 
     def _visits(self, size: tuple[int, ...]) -> Array:
         rounds, networks, of_each = self._graph.inputs["visits"].shape
@@ -249,6 +259,11 @@ class UniversalEngine:
         side = self.size_px
         rows, columns = ((np.arange(length) - (length - side) // 2) % side for length in size)
         return self._pattern[:, :, rows[:, None], columns]
+
+
+def takes_steps(graph: Graph) -> bool:
+    """Whether a graph is one for UnrolledEngine."""
+    return "visits" in graph.inputs
 
 
 def whose_turn(visit: int, squares: int, networks: int) -> int:

@@ -10,7 +10,14 @@ from functools import cache
 import numpy as np
 
 from mobile_app.core.bundle import Bundle
-from mobile_app.core.engines import Engine, GeneratorEngine, GradientEngine, UniversalEngine, UnrolledEngine
+from mobile_app.core.engines import (
+    Engine,
+    GeneratorEngine,
+    GradientEngine,
+    UniversalEngine,
+    UnrolledEngine,
+    takes_steps,
+)
 from mobile_app.core.errors import BundleError
 from mobile_app.core.recogniser import OBJECTS
 from mobile_app.core.runtime import Graph, load_graph
@@ -55,11 +62,11 @@ def load_engine(
     if name == "universal":
         return UniversalEngine(bundle.universal_pattern())
     load = load or keeping(bundle, threads=threads)
-    graphs = [load(entry.name) for entry in bundle.graphs.values() if entry.engine == name]
+    entries = [entry for entry in bundle.graphs.values() if entry.engine == name]
+    graphs = [load(entry.name) for entry in entries]
     if name == "generator":
-        if "visits" in graphs[0].inputs:
-            size_px = next(entry.size_px for entry in bundle.graphs.values() if entry.engine == name)
-            return UnrolledEngine(graphs[0], size_px=size_px)
+        if takes_steps(graphs[0]):
+            return UnrolledEngine(graphs[0], size_px=entries[0].size_px)
         return GeneratorEngine(graphs[0])
     return GradientEngine(graphs, recogniser=load(OBJECTS) if OBJECTS in bundle.graphs else None)
 

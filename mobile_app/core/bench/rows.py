@@ -19,7 +19,7 @@ from mobile_app.core.bench.sensors import Sensors
 from mobile_app.core.bench.steady import BenchConfig
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import ONE_ROUND
-from mobile_app.core.engines import Engine, ShouldStop
+from mobile_app.core.engines import Engine, ShouldStop, takes_steps
 from mobile_app.core.loading import load_engine
 from mobile_app.core.preprocess import from_uint8
 from mobile_app.core.runtime import Graph, load_graph
@@ -43,14 +43,21 @@ def graph_row(
     """
     entry = bundle.entry(name)
     loader = _Loader(bundle, threads)
+    in_steps = False
+
+    def inputs(graph: Graph) -> dict[str, np.ndarray]:
+        nonlocal in_steps
+        in_steps = takes_steps(graph)
+        return reference_inputs(graph, entry.size_px)
+
     found, outputs = measure(
         lambda: loader.graph(name),
-        lambda graph: reference_inputs(graph, entry.size_px),
+        inputs,
         config,
         now=now,
         sensors=sensors,
     )
-    parity = compare(name, outputs, bundle.reference_outputs(), precision=entry.precision)
+    parity = compare(name, outputs, bundle.reference_outputs(), precision=entry.precision, in_steps=in_steps)
     facts = {"precision": entry.precision, "size_px": entry.size_px, "runtime": loader.runtime}
     return row("graph", name, threads, found, facts, parity=parity)
 

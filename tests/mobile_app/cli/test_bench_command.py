@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mobile_app.cli.bench_child import ChildError, measure_apart
 from mobile_app.core import memory
 from mobile_app.core.bench import BenchConfig, rows
 from mobile_app.core.bench.schema import misfits
-from mobile_app.core.bundle import DEFAULT_ROOT, load_bundle
+from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, load_bundle
 from mobile_app.core.cloak import MEDIUM
 from mobile_app.core.step import with_steps
 
@@ -110,8 +111,16 @@ def test_bench_of_what_is_not_there_names_what_is(run):
     result = run("bench", "--graph", "none")
     assert result.code == 1
     assert re.search(r"expected one of .*\bobjects\b", result.err)
-    if "generator" not in {entry.engine for entry in load_bundle().graphs.values()}:
-        assert "gradient" in run("bench", "--engine", "generator").err
+
+
+def test_bench_of_an_engine_that_the_bundle_lacks_names_those_that_it_has(run, tmp_path):
+    manifest = json.loads((DEFAULT_ROOT / MANIFEST).read_text(encoding="utf-8"))
+    shutil.copytree(DEFAULT_ROOT, tmp_path / "bundle")
+    del manifest["graphs"]["generator"]
+    (tmp_path / "bundle" / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    result = run("bench", "--engine", "generator", "--bundle", "bundle")
+    assert result.code == 1
+    assert "gradient" in result.err
 
 
 def test_rows_are_measured_apart_where_the_peak_cannot_be_forgotten(run, monkeypatch):

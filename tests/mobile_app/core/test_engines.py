@@ -385,6 +385,22 @@ def test_its_steps_reach_both_ends_of_a_photo_that_has_more_views_than_there_are
     assert (along.min(), along.max()) == (8, 136)
 
 
+def test_a_panorama_that_is_longer_than_its_steps_reach_is_changed_to_both_ends_a_part_a_call():
+    graph = StepsGraph(rounds=3, networks=3)
+    unit = UnrolledEngine(graph, size_px=SIDE_PX).perturb(
+        photo(400, 16),
+        np.full((1, 3, 400, 16), 0.03, np.float32),
+        StepConfig(),
+        on_step=lambda _done, _steps: None,
+        should_stop=lambda: False,
+    )
+    np.testing.assert_array_equal(unit, np.full((1, 1, 400, 16), 0.8, np.float32))
+    assert [given["image"].shape for given in graph.given] == [(1, 3, 134, 16), (1, 3, 133, 16), (1, 3, 133, 16)]
+    for given in graph.given:
+        along = given["visits"][..., 0]
+        assert (along.min(), along.max()) == (8, given["image"].shape[2] - 8)
+
+
 # Writing it in one pass
 
 
