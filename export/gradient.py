@@ -23,6 +23,7 @@ from export.errors import ExportError
 from export.forward import to_onnx
 from export.guards import refuse_train_mode
 from export.polyphase import deal_out_strided_blocks
+from export.steepness import fold_in
 from training.objectives.smooth import SmoothMasks
 
 
@@ -49,9 +50,11 @@ def export_gradient(
     outputs = _output_names(objective, example)
     model = to_onnx(objective, example, outputs)
     graph = model.graph
-    deal_out_strided_blocks(graph, example[wrt].numpy().dtype)
+    dtype = example[wrt].numpy().dtype
+    gates = None if smooth is None else fold_in(graph, smooth, dtype)
+    deal_out_strided_blocks(graph, dtype)
     image = next(value for value in graph.inputs if value.name == wrt)
-    gradient = append_gradient(graph, graph.outputs[0], image, smooth)
+    gradient = append_gradient(graph, graph.outputs[0], image, gates)
     _refuse_without_autograd(objective, example, wrt)
     graph.outputs.append(_as_output(graph, gradient, "grad"))
     clean(model)

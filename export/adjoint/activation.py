@@ -6,10 +6,11 @@ the gradient with respect to each input, None where there is none.
 The masks of ReLU, ReLU6 and hard sigmoid are written with Mul and HardSigmoid alone. ONNX Runtime keeps those two in
 the blocked layout of its convolutions; comparisons and Where make it reorder every activation there and back.
 
-With `tape.smooth` = s those of ReLU and ReLU6 are no steps but sigmoid(s x) and sigmoid(s x) sigmoid(s (6 - x)). The
-forward pass stays as it is. What such a gradient finds deceives networks that it never met more often: a step passes
-on what this network's own kinks happen to let through (Zhang et al. 2021, "Backpropagating smoothly improves
-transferability of adversarial examples"; measured in docs/cloaks.md).
+With `tape.smooth` of steepness s, ReLU's is no step but sigmoid(s x), ReLU6's this times a line through
+(6, 1/2) of the same slope, clip(1/2 + s (6 - x) / 4, 0, 1). The forward pass stays as it is. What such a gradient finds
+deceives networks that it never met more often: a step passes on what this network's own kinks happen to let through
+(Zhang et al. 2021, "Backpropagating smoothly improves transferability of adversarial examples"; measured in
+docs/cloaks.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 
 import onnx_ir as ir
 
-from export.adjoint.tape import Tape, constant_array, dims, integer, number
+from export.adjoint.tape import SmoothGates, Tape, dims, integer, is_masked, number
 
 _STEEP = 1e30  # HardSigmoid(x; alpha=1e30, beta=0) is 0 for x <= 0 and 1 for every other x that is not vanishing
 
@@ -33,20 +34,19 @@ def relu(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
 
 
 def clip(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
-    """ReLU6: g where 0 < y < 6; smoothly, g sigmoid(s x) sigmoid(s (6 - x)).
+    """ReLU6: g where 0 < y < 6; smoothly, g sigmoid(s x) clip(1/2 + s (6 - x) / 4, 0, 1).
 
     Any other clip: g where low <= x <= high, as torch.clamp has it. The two conventions differ at the bounds alone; a
     clip to [0, 6] is taken for a ReLU6.
     """
     x, y = node.inputs[0], node.outputs[0]
     assert x is not None
-    low, high = (constant_array(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
-    if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
-        if tape.smooth is not None:
-            below_top = tape.like("Add", tape.scale(x, -1), tape.scalar(6.0))
-            gates = tape.like("Mul", _gate(tape, x, tape.smooth), _gate(tape, below_top, tape.smooth))
-            return [tape.like("Mul", grad, gates)]
-        return [tape.like("Mul", grad, _is_between(tape, y, 6.0))]
+    if is_masked(node, 1.0 if tape.smooth is None else tape.smooth.scale):
+        if tape.smooth is None:
+            return [tape.like("Mul", grad, _is_between(tape, y, 6.0))]
+        slope = tape.smooth.steepness / 4
+        below_top = tape.like("HardSigmoid", x, alpha=-slope / tape.smooth.scale, beta=0.5 + 6 * slope)
+        return [tape.like("Mul", grad, tape.like("Mul", _gate(tape, x, tape.smooth), below_top))]
     inside: ir.Value | None = None
     for bound, comparison in zip(node.inputs[1:], ("GreaterOrEqual", "LessOrEqual"), strict=False):
         if bound is not None:
@@ -153,8 +153,8 @@ def _is_positive(tape: Tape, value: ir.Value) -> ir.Value:
     return tape.like("HardSigmoid", value, alpha=_STEEP, beta=0.0)
 
 
-def _gate(tape: Tape, value: ir.Value, steepness: float) -> ir.Value:
-    return tape.like("Sigmoid", tape.scale(value, steepness))
+def _gate(tape: Tape, value: ir.Value, smooth: SmoothGates) -> ir.Value:
+    return tape.like("Sigmoid", tape.scale(value, smooth.steepness / smooth.scale))
 
 
 def _is_between(tape: Tape, value: ir.Value, top: float) -> ir.Value:

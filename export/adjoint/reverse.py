@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from export.adjoint import activation, arithmetic, convolution, linear, losses, pooling, shaping
-from export.adjoint.tape import Tape, dims, origin
+from export.adjoint.tape import SmoothGates, Tape, dims, origin
 from export.errors import ExportError
 
 Rule = Callable[[ir.Node, ir.Value, Tape], list[ir.Value | None]]
@@ -27,14 +27,14 @@ ZERO_DERIVATIVE = frozenset(
 )
 
 
-def append_gradient(graph: ir.Graph, loss: ir.Value, wrt: ir.Value, smooth: float | None = None) -> ir.Value:
+def append_gradient(graph: ir.Graph, loss: ir.Value, wrt: ir.Value, smooth: SmoothGates | None = None) -> ir.Value:
     """Append dloss/dwrt to `graph` and return it; following it raises the loss.
 
     Args:
         graph: operators in topological order, every shape static.
         loss: a scalar value of the graph.
         wrt: an input of the graph, float32 or float64.
-        smooth: steepness of the masks of ReLU and ReLU6; None for the exact gradient.
+        smooth: the masks of ReLU and ReLU6; None for the exact gradient.
     Raises:
         ExportError: for an operator without a rule, a loss that is no scalar, or one that does not depend on `wrt`.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -18,14 +19,25 @@ from export.errors import ExportError
 AttributeValue = int | float | str | Sequence[int] | Sequence[float]
 
 
+@dataclass(frozen=True)
+class SmoothGates:
+    """The masks of ReLU and ReLU6 as sigmoids; see export.adjoint.activation.
+
+    `scale` is how many times as large the graph's pre-activations are as the network's own; see export.steepness.
+    """
+
+    steepness: float
+    scale: float = 1.0
+
+
 class Tape:
     """Appends nodes to the end of `graph`; equal constants are stored once.
 
     `dtype` is the type of the image and of every derivative: float32, or float64 where rules are checked. `smooth` is
-    the steepness of the masks of ReLU and ReLU6, None for exact ones; see export.adjoint.activation.
+    how the masks of ReLU and ReLU6 are written, None for exact ones.
     """
 
-    def __init__(self, graph: ir.Graph, dtype: np.dtype, smooth: float | None = None) -> None:
+    def __init__(self, graph: ir.Graph, dtype: np.dtype, smooth: SmoothGates | None = None) -> None:
         self.graph = graph
         self.dtype = dtype
         self.smooth = smooth
@@ -206,6 +218,14 @@ def constant_array(value: ir.Value | None) -> np.ndarray | None:
     if value is None or value.const_value is None:
         return None
     return value.const_value.numpy()
+
+
+def is_masked(node: ir.Node, scale: float = 1.0) -> bool:
+    """Whether it is a ReLU, or a ReLU6 whose input and bound are `scale` times as large."""
+    if node.op_type == "Clip" and len(node.inputs) == 3:
+        low, high = (constant_array(bound) for bound in node.inputs[1:])
+        return low is not None and high is not None and float(low) == 0 and bool(np.isclose(float(high), 6 * scale))
+    return node.op_type == "Relu"
 
 
 def require_constant(value: ir.Value | None, node: ir.Node, what: str) -> np.ndarray:

@@ -22,7 +22,8 @@ from export.quantise import Quantised, quantise
 BACKWARD_REASON = "the backward pass: its numbers have no range that photos could tell"
 _ROUNDED, _SCALE = "_quantized", "_scale"  # how ONNX Runtime's quantiser names the parts of a kernel
 _COPY, _BOUNDED = "_for_the_backward_pass", "_bounded"
-_REACH = 6.0  # a mask sigmoid(s x) is below 0.003 from x = -6 / s on, and need not be told from 0 there
+_REACH_BELOW = 6.0  # a mask sigmoid(x) is below 0.003 from x = -6 on, and need not be told from 0 there
+_REACH_ABOVE = 2.0  # the upper gate of ReLU6 has ended, at a steepness of 1
 
 
 def quantise_gradient(path: Path, images: Sequence[np.ndarray], *, smooth: float | None = None) -> Quantised:
@@ -31,7 +32,7 @@ def quantise_gradient(path: Path, images: Sequence[np.ndarray], *, smooth: float
     Args:
         path: .onnx file with float32 weights inside, as export_gradient makes it.
         images: (1, 3, S, S) float32 in [0, 1], as the phone would give them to the graph.
-        smooth: steepness of the masks, as the graph was exported with.
+        smooth: steepness of the masks, as the graph was exported with; folded into it or not (export.steepness).
     Raises: ExportError as `quantise` does, and for a graph without logits.
     """
     whole = onnx.load(path)
@@ -78,7 +79,8 @@ def _forward(
     shapes = {value.name: value for value in (*whole.graph.value_info, *whole.graph.output)}
     bounds: list[onnx.TensorProto] = []
     if smooth is not None:
-        nodes, bounds = _bounded(nodes, set(wanted), _REACH / smooth)
+        folded = {node.input[0] for node in backward if node.op_type == "Sigmoid"}
+        nodes, bounds = _bounded(nodes, {name: 1.0 if name in folded else smooth for name in wanted}, whole.graph)
     model = helper.make_model(
         helper.make_graph(
             [*nodes, *(helper.make_node("Identity", [name], [name + _COPY], name + _COPY) for name in wanted)],
@@ -94,15 +96,19 @@ def _forward(
 
 
 def _bounded(
-    nodes: list[onnx.NodeProto], wanted: set[str], reach: float
+    nodes: list[onnx.NodeProto], steepness: dict[str, float], graph: onnx.GraphProto
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Clip each pre-activation that a smooth mask is made of to where the mask still changes.
+    """Clip each pre-activation that a smooth mask is made of, of this steepness, to where the mask still changes.
 
     Eight bits for all that a convolution gives would leave a few levels for what ReLU6 lets through. The quantiser
     merges the Clip into the convolution.
     """
-    ends = {"Relu": (-reach, None), "Clip": (-reach, 6 + reach)}
-    activated = {node.input[0]: node.op_type for node in nodes if node.op_type in ends and node.input[0] in wanted}
+    numbers = {tensor.name: tensor for tensor in graph.initializer}
+    activated = {
+        node.input[0]: float(numpy_helper.to_array(numbers[node.input[2]])) if node.op_type == "Clip" else None
+        for node in nodes
+        if (node.op_type == "Relu" or (node.op_type == "Clip" and len(node.input) == 3)) and node.input[0] in steepness
+    }
     found: list[onnx.NodeProto] = []
     tensors: dict[str, onnx.TensorProto] = {}
     for node in nodes:
@@ -110,7 +116,8 @@ def _bounded(
         name = node.output[0]
         if name in activated:
             inputs = [_unbounded(name)]
-            for end in ends[activated[name]]:
+            sharp, top = steepness[name], activated[name]
+            for end in (-_REACH_BELOW / sharp, None if top is None else top + _REACH_ABOVE / sharp):
                 if end is not None:
                     key = f"reach_{end:g}"
                     tensors[key] = numpy_helper.from_array(np.asarray(end, np.float32), key)

@@ -45,6 +45,11 @@ def gate(x: float) -> float:
     return 1 / (1 + math.exp(-2 * x))
 
 
+def below_six(x: float) -> float:
+    """The line of slope -2 / 4 through (6, 1/2), between 0 and 1."""
+    return min(max(0.5 + (6 - x) / 2, 0.0), 1.0)
+
+
 @pytest.mark.parametrize("name", RELUS)
 def test_the_slope_of_a_relu_is_a_sigmoid_and_its_value_stays(name: str) -> None:
     values, found = slopes(RELUS[name], 2.0)
@@ -54,11 +59,13 @@ def test_the_slope_of_a_relu_is_a_sigmoid_and_its_value_stays(name: str) -> None
 
 
 @pytest.mark.parametrize("name", RELU6S)
-def test_the_slope_of_a_relu6_is_a_product_of_two_sigmoids_and_its_value_stays(name: str) -> None:
+def test_the_slope_of_a_relu6_is_a_sigmoid_that_ends_in_a_line_and_its_value_stays(name: str) -> None:
     values, found = slopes(RELU6S[name], 2.0)
     assert values == [min(max(0.0, x), 6.0) for x in POINTS]
-    assert found == pytest.approx([gate(x) * gate(6 - x) for x in POINTS])
-    assert found[2] == found[5] == pytest.approx(0.5 / (1 + math.exp(-12)))  # at 0 and at 6
+    assert found == pytest.approx([gate(x) * below_six(x) for x in POINTS])
+    assert found[2] == 0.5  # at 0
+    assert found[5] == pytest.approx(0.5 / (1 + math.exp(-12)))  # at 6
+    assert found[6] == 0  # at 7, where the line has ended
 
 
 @pytest.mark.parametrize("name", [*RELUS, *RELU6S])
