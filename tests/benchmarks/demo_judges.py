@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from mobile_app.core.bundle import load_bundle
 from mobile_app.core.classify import softmax
 from mobile_app.core.photo import decode
@@ -35,8 +33,8 @@ def main() -> int:
         for path in (SAMPLE, options.cloaked):
             posted = recompress(decode(path).rgb_hwc, quality=75, long_side_px=1080)
             scores = judge.scores(to_network_input(posted, judge.size_px))[0]
-            # The int8 judge gives probabilities, the others logits.
-            shares = scores if np.isclose(scores.sum(), 1, atol=0.1) and scores.min() >= 0 else softmax(scores)
+            # The int8 judge gives probabilities, of which it rounds the small ones to 0; the others give logits.
+            shares = scores if scores.min() >= 0 and scores.max() <= 1 else softmax(scores)
             said.append(f"{names[int(shares.argmax())]} {shares.max():.0%}")
         print(f"{judge.name}: {said[0]}, then {said[1]}")
     return 0
