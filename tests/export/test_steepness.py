@@ -33,7 +33,7 @@ class Network(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu6(self.stem(F.pad(image.flip(1) * 8 - 4, (0, 1, 0, 1))))
-        x = F.relu6(F.max_pool2d(self.wide(x), 3, 1, padding=1))  # no ties, in which torch has its own way
+        x = F.max_pool2d(F.relu6(self.wide(x)), 3, 1, padding=1)
         x = self.narrow(F.relu6(self.depthwise(F.pad(x, (0, 1, 0, 1)))))
         x = torch.cat([x, x + F.relu(self.side(x))], 1)[:, 3:9]
         logits = self.tail(self, x)
