@@ -62,14 +62,14 @@ def _plan(graph: ir.Graph) -> _Plan | None:
     plan = _Plan()
     for node in graph:
         larger = [position for position, value in enumerate(node.inputs) if value in plan.scaled]
-        others = [(node, position) for position, value in enumerate(node.inputs) if value and position not in larger]
-        of_constants = all(constant_array(node.inputs[position]) is not None for _, position in others if position)
-        if node.op_type == "Conv" and of_constants:
-            plan.larger += [other for other in others if other[1]][1 if larger else 0 :]  # one factor is enough
+        weights = [(node, position) for position, value in enumerate(node.inputs) if position and value]
+        are_known = all(constant_array(node.inputs[position]) is not None for _, position in weights)
+        if node.op_type == "Conv" and are_known:
+            plan.larger += weights[1:] if larger else weights  # a kernel that reads larger values stays
         elif not larger and is_masked(node):
             return None
-        elif larger == [0] and node.op_type == "Clip" and of_constants:
-            plan.larger += others
+        elif larger and node.op_type == "Clip" and are_known:
+            plan.larger += weights
         elif not larger or not _passes_on(node, larger):
             for position in larger:
                 value = node.inputs[position]
