@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from export.adjoint.tape import SmoothGates, Tape, constant_array, is_masked
+from export.adjoint.tape import SmoothGates, Tape, constant_array, is_masked, is_zero
 
 _PASS_ON = {
     "AveragePool", "Flatten", "GlobalAveragePool", "Identity", "MaxPool", "ReduceMean", "ReduceSum", "Relu", "Reshape",
@@ -88,6 +88,8 @@ def _passes_on(node: ir.Node, larger: list[int]) -> bool:
     if node.op_type == "Pad":
         filling = constant_array(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else 0
         return filling is not None and not np.any(filling)
+    if node.op_type == "Max" and len(larger) == 1 and len(node.inputs) == 2 and is_zero(node.inputs[1 - larger[0]]):
+        return True  # a ReLU without a gate
     if node.op_type in _PASS_ON_IF_ALL_HAVE_IT:
         return len(larger) == len(node.inputs)
     return node.op_type in _PASS_ON and larger == [0]

@@ -19,9 +19,7 @@ import math
 
 import onnx_ir as ir
 
-from export.adjoint.tape import SmoothGates, Tape, dims, integer, is_masked, number
-
-_STEEP = 1e30  # HardSigmoid(x; alpha=1e30, beta=0) is 0 for x <= 0 and 1 for every other x that is not vanishing
+from export.adjoint.tape import STEEP, SmoothGates, Tape, dims, integer, is_masked, number
 
 
 def relu(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
@@ -150,7 +148,7 @@ def log_softmax(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | No
 
 def _is_positive(tape: Tape, value: ir.Value) -> ir.Value:
     """1 where value > 0, else 0, as floats."""
-    return tape.like("HardSigmoid", value, alpha=_STEEP, beta=0.0)
+    return tape.like("HardSigmoid", value, alpha=STEEP, beta=0.0)
 
 
 def _gate(tape: Tape, value: ir.Value, smooth: SmoothGates) -> ir.Value:

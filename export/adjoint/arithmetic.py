@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from export.adjoint.tape import Tape, constant_array, dims, elements, integer, ints, require_constant
+from export.adjoint.tape import STEEP, Tape, constant_array, dims, elements, integer, ints, is_zero, require_constant
 from export.errors import ExportError
 
 
@@ -112,6 +112,11 @@ def extreme(node: ir.Node, grad: ir.Value, tape: Tape) -> list[ir.Value | None]:
         assert other is not None
         if _is_constant(value):
             gradients.append(None)
+            continue
+        if is_zero(other) and dims(value) == dims(grad):  # a ReLU by another name, or its mirror image
+            steep = STEEP if node.op_type == "Max" else -STEEP
+            gate = tape.like("HardSigmoid", value, alpha=steep, beta=1.0)  # 1 at 0, where a ReLU's is 0
+            gradients.append(tape.like("Mul", grad, gate))
             continue
         wins = tape.op("Equal", value, node.outputs[0], shape=dims(grad), dtype=ir.DataType.BOOL)
         share = tape.op("Where", wins, grad, tape.scalar(0), shape=dims(grad))

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from export.errors import ExportError
 
 AttributeValue = int | float | str | Sequence[int] | Sequence[float]
+STEEP = 1e30  # HardSigmoid(x; alpha=1e30, beta=0) is 0 for x <= 0 and 1 for every other x that is not vanishing
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,12 @@ def constant_array(value: ir.Value | None) -> np.ndarray | None:
     if value is None or value.const_value is None:
         return None
     return value.const_value.numpy()
+
+
+def is_zero(value: ir.Value | None) -> bool:
+    """Whether it is known at export to be 0."""
+    array = constant_array(value)
+    return array is not None and not np.any(array)
 
 
 def is_masked(node: ir.Node, scale: float = 1.0) -> bool:

@@ -47,6 +47,17 @@ def test_gradient_of_a_square_is_twice_the_image_by_hand(objective: Make, in_run
     assert outputs["grad"].tolist() == [[[[2, -4, 1]]]]
 
 
+def test_a_bound_at_zero_passes_on_what_reaches_it_from_inside_and_at_zero_by_hand(
+    objective: Make, in_runtime: Load
+) -> None:
+    example = {"image": torch.zeros(1, 1, 1, 3)}
+    image = {"image": np.array([[[[2, -2, 0]]]], np.float32)}
+    above = in_runtime(export_gradient(objective(lambda x: (3 * x.clamp(min=0)).sum()), example)).run(image)
+    assert (above["loss"], above["grad"].tolist()) == (6, [[[[3, 0, 3]]]])
+    below = in_runtime(export_gradient(objective(lambda x: (3 * x.clamp(max=0)).sum()), example)).run(image)
+    assert (below["loss"], below["grad"].tolist()) == (-6, [[[[0, 3, 3]]]])
+
+
 def test_graph_has_named_inputs_and_outputs_of_fixed_shapes(network: nn.Module, in_runtime: Load) -> None:
     graph = in_runtime(export_gradient(AwayFromLabel(network).eval(), _labelled(IMAGE, 0)))
     assert {name: (port.dtype, port.shape) for name, port in graph.inputs.items()} == {

@@ -47,6 +47,7 @@ TAILS: dict[str, Callable[[Network, Tensor], Tensor]] = {
     "a factor of features": lambda of, x: F.relu(of.side(x * x.mean(1).sigmoid())).amax((2, 3)),
     "a constant added": lambda of, x: F.relu(of.side(x + 3)).sum((2, 3)),
     "a clip of its own": lambda of, x: F.relu(of.side(x.clamp(-0.125, 0.25))).mean((2, 3)),
+    "a bend without a gate": lambda of, x: F.relu(of.side(of.side(x).clamp(min=0))).mean((2, 3)),
     "a border of ones": lambda of, x: F.relu(of.side(F.pad(x, (1, 1, 1, 1), value=1.0))).mean((2, 3)),
     "a difference": lambda of, x: (x - of.side(x)).square().mean((2, 3)),
 }

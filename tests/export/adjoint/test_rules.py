@@ -138,6 +138,8 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "relu6": (lambda: Function(lambda x: F.relu6(x * 3)), IMAGE),
     "clamp": (lambda: Function(lambda x: x.clamp(-1, 2)), IMAGE),
     "clamp_below": (lambda: Function(lambda x: x.clamp(min=-1)), IMAGE),
+    "clamp_at_zero": (lambda: Function(lambda x: x.clamp(min=0) * x), IMAGE),
+    "clamp_above_at_zero": (lambda: Function(lambda x: x.clamp(max=0) * x), IMAGE),
     "maximum": (lambda: Function(lambda x: torch.maximum(x, x.flip(1) * 0.5)), IMAGE),
     "leaky_relu": (lambda: nn.LeakyReLU(0.125), IMAGE),
     "prelu": (lambda: nn.PReLU(8, init=0.2), IMAGE),
