@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.kinds import BUNDLED, KINDS
+from export.kinds import KINDS
 
 _AS_IT_IS = "as it is in mobile_app/bundle"
 
@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     gradient.set_defaults(run=_gradient)
     bundle = commands.add_parser("bundle", help="make mobile_app/bundle anew")
     bundle.add_argument("--out", type=Path, help="folder to make (default: mobile_app/bundle)")
-    for kind in BUNDLED:
-        bundle.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{KINDS[kind]} (default: {_AS_IT_IS})")
+    for kind, what in KINDS.items():
+        bundle.add_argument(f"--{kind}", type=Path, metavar="MODEL.pt", help=f"{what} (default: {_AS_IT_IS})")
     bundle.add_argument(
         "--calibration", type=Path, metavar="FOLDER", help="photos of flowers, for the int8 graph; with --flowers"
     )
@@ -142,12 +142,15 @@ def _gradient(options: argparse.Namespace) -> int:
 
 
 def _bundle(options: argparse.Namespace) -> int:
+    import torch
+
     from export.bundle import DEFAULT_ROOT, make_bundle
     from export.graphs import Checkpoints
 
+    torch.set_num_threads(1)  # sums in another order end in other bytes, and history keeps each of them
     make_bundle(
         options.out or DEFAULT_ROOT,
-        checkpoints=Checkpoints(**{kind: getattr(options, kind) for kind in BUNDLED}),
+        checkpoints=Checkpoints(**{kind: getattr(options, kind) for kind in KINDS}),
         calibration=options.calibration,
         universal=options.universal,
     )

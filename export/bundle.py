@@ -5,6 +5,7 @@
     python -m export bundle --sensing runs/sensing-photos/model.pt
     python -m export bundle --shield runs/comdefend/phone/comdefend.pt
     python -m export bundle --lite0 runs/surrogate-lite0/model.pt --lite1 runs/surrogate-lite1/model.pt
+    python -m export bundle --commodel runs/commodel/jpeg-50-420/commodel.pt
     python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
 What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
@@ -19,11 +20,12 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 from PIL import Image
 
 import mobile_app
@@ -35,7 +37,7 @@ from export.errors import ExportError
 from export.graphs import Checkpoints, every_graph
 from export.parity import ParityRow
 from export.shipped import Photos, read_photos, write_graph
-from export.storage import WeightStore
+from export.storage import WeightStore, read_where_they_lie, save_graph
 from mobile_app.core.bundle import DEFAULT_ROOT, MANIFEST, SCHEMA, load_bundle, sample
 from mobile_app.core.files import write_whole
 from mobile_app.core.runtime import load_graph
@@ -65,7 +67,7 @@ def make_bundle(
 
     Args:
         report: is told each parity row, a line each, and how an int8 graph compares.
-        checkpoints: whose graphs then replace the present ones; that of `commodel` does not ship.
+        checkpoints: whose graphs then replace the present ones; of `commodel` the gradient alone ships.
         calibration: a folder of photos of flowers, for the int8 graph and for checks; needed with flowers.
         universal: a model.pt of training.recipes.one_pass, whose picture then replaces the present one.
         present: the bundle from which all is taken that is not made here.
@@ -76,7 +78,7 @@ def make_bundle(
     photos = Photos()
     if (checkpoints.flowers is None) != (calibration is None):
         raise ExportError("--flowers and --calibration: expected both or neither; the int8 graph needs real photos")
-    specs = every_graph(replace(checkpoints, commodel=None))
+    specs = [spec for spec in every_graph(checkpoints) if spec.task != "compress"]  # phones have the codecs themselves
     flowers = next((spec for spec in specs if spec.checkpoint is not None), None)
     if flowers is not None and calibration is not None:
         photos = read_photos(calibration, size_px=flowers.size_px, crop=flowers.crop)
@@ -126,7 +128,9 @@ def _fill(
             report(f"{spec.name}, agreement with float32: {measured['agreement with float32']}")
         graphs[spec.name] = _manifest_entry(spec, found, measured)
     (root / "imagenet.labels.txt").write_text("\n".join(_imagenet_labels()) + "\n", encoding="utf-8")
-    kept = _keep(present, root, made=graphs.keys())
+    for entry in (graphs[spec.name] for spec in specs if spec.weights_in):
+        _share(entry, root, root)
+    kept = _keep(present, root, made=graphs)
     for checkpoint in (spec.checkpoint for spec in specs if spec.labels == FLOWER_LABELS and spec.checkpoint):
         (root / FLOWER_LABELS).write_text("\n".join(checkpoint.classes) + "\n", encoding="utf-8")
     graphs |= kept.graphs
@@ -145,17 +149,29 @@ def _fill(
     return rows
 
 
-def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
+def _share(entry: Mapping[str, Any], root: Path, origin: Path) -> None:
+    """Write a graph of `origin` into `root` so that it reads there, in the files of its data, what they hold of it."""
+    model = ir.external_data.load_to_model(ir.load(origin / entry["file"]))
+    read_where_they_lie(model, [root / file for file in entry["data"]])
+    save_graph(model, root / entry["file"])
+
+
+def _keep(present: Path, root: Path, made: Mapping[str, Any]) -> _Kept:
     """Copy the graphs of a bundle that were not made, with all that they need.
 
-    One that needs no checkpoint would have been made if the contract still had it.
+    One that needs no checkpoint would have been made if the contract still had it. One that reads its weights in a file
+    that was made may find them at another place there, or no longer.
     """
     if not (present / MANIFEST).is_file():
         return _Kept()
     bundle = load_bundle(present)
     entries = json.loads((present / MANIFEST).read_text(encoding="utf-8"))["graphs"]
     kept = {name: entry for name, entry in entries.items() if name not in made and entry["command"] != COMMAND}
+    weights_made = {file for entry in made.values() for file in entry["data"]}
     for entry in kept.values():
+        if weights_made & set(entry["data"]):
+            _share(entry, root, present)
+            continue
         for file in (entry["file"], *entry["data"], *([entry["labels"]] if entry["labels"] else [])):
             shutil.copyfile(present / file, root / file)
     if bundle.universal is not None:
@@ -167,7 +183,7 @@ def _keep(present: Path, root: Path, made: Collection[str]) -> _Kept:
 def _manifest_entry(spec: GraphSpec, rows: list[ParityRow], measured: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "file": f"{spec.name}.onnx",
-        "data": [spec.weights] if spec.weights else [],
+        "data": [file for file in (spec.weights, spec.weights_in) if file],
         "task": spec.task,
         "size_px": spec.size_px,
         "opset": spec.opset,

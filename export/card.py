@@ -135,14 +135,21 @@ def _metrics(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _listed(facts: Mapping[str, Any]) -> Iterator[str]:
-    """A bullet a fact; facts inside facts are indented."""
+    """A bullet a fact; facts inside facts are indented, and so are the rows of a table."""
     for name, value in facts.items():
-        title = str(name).replace("_", " ")
+        title = _title(name)
         if isinstance(value, Mapping):
             yield f"- {title}:"
             yield from (f"  {line}" for line in _listed(value))
+        elif isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
+            yield f"- {title}:"
+            yield from ("  - " + ", ".join(f"{_title(key)} {_told(of)}" for key, of in row.items()) for row in value)
         elif value not in ("", None, [], ()):
             yield f"- {title}: {_told(value)}"
+
+
+def _title(name: object) -> str:
+    return str(name).replace("_", " ")
 
 
 def _told(value: Any) -> str:

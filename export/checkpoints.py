@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import torch
+
 from export.contract import (
     GraphSpec,
     commodel_specs,
@@ -15,9 +17,10 @@ from export.contract import (
     surrogate_spec,
 )
 from export.errors import ExportError
+from training.data.codecs import parse_range
 from training.models.checkpoint import load_checkpoint
 from training.models.comdefend import load_comdefend
-from training.models.commodel import load_commodel
+from training.models.commodel import at_condition, load_commodel
 from training.models.generator import CloakGenerator
 from training.models.sensing_photo import load_sensing
 from training.recipes.one_pass import load_one_pass
@@ -46,11 +49,15 @@ def generator_graph(path: Path) -> GraphSpec:
 def commodel_graphs(path: Path) -> tuple[GraphSpec, ...]:
     """The stand-in for a codec, and the gradient of a classifier that looks through it.
 
-    Raises: TrainingError if the file holds something else, ExportError for a model of several settings.
+    A model of several settings is settled on the middle of its first range.
+
+    Raises: TrainingError if the file holds something else.
     """
     model, facts = load_commodel(path)
     if model.config.condition_values:
-        raise ExportError(f"{path}: expected a compression model of a single setting, found one that takes a condition")
+        codec = parse_range(facts["codecs"][0]).middle
+        model = at_condition(model, torch.from_numpy(codec.condition())).eval()
+        facts = {**facts, "settled on": codec.text}
     return commodel_specs(model, facts, sha256=sha256_of(path))
 
 

@@ -24,7 +24,7 @@ from training.recipes.robust_surrogate import ROBUST_STEEPNESS
 
 COMMAND = "python -m export bundle"
 GENERATOR_COMMAND = f"{COMMAND} --generator MODEL.pt"
-COMMODEL_COMMAND = "python -m export compare --commodel MODEL.pt"
+COMMODEL_COMMAND = f"{COMMAND} --commodel MODEL.pt"
 SENSING_COMMAND = f"{COMMAND} --sensing MODEL.pt"
 SURROGATE_COMMAND = f"{COMMAND} --lite0 MODEL.pt --lite1 MODEL.pt"
 SHIELD_COMMAND = f"{COMMAND} --shield MODEL.pt"
@@ -43,6 +43,7 @@ class GraphSpec:
     source: str
     licence: str
     weights: str | None = None  # file with its weights; graphs that name the same file share them
+    weights_in: str | None = None  # such a file, of other graphs, that has most of its weights already
     checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)  # else the published weights
     one_pass: nn.Module | None = field(default=None, repr=False, compare=False)  # trained: a generator, a codec's part
     input: str = "image"
@@ -60,6 +61,7 @@ class GraphSpec:
     command: str = COMMAND
     opset: int = OPSET
     precision: str = "float16"  # of the weights; or "int8 weights", computed with in float, or "int8" throughout
+    spared: str = ""  # where kernels are stored in eight bits, those whose names begin with this keep sixteen
     engine: str | None = None  # that runs it
     smooth: float | None = None  # steepness of the masks in the backward pass, see export.adjoint.activation
     # Lowest cosine over the parity images, with torch in float64 as the reference: of the graph with float32 weights,
@@ -244,7 +246,9 @@ def generator_spec(generator: nn.Module, facts: Mapping[str, Any], *, sha256: st
 
 
 def commodel_specs(model: nn.Module, facts: Mapping[str, Any], *, sha256: str = "") -> tuple[GraphSpec, GraphSpec]:
-    """The stand-in for a codec, and the gradient of EfficientNet-Lite0 looking through it. Neither is in the bundle.
+    """The stand-in for a codec, and the gradient of EfficientNet-Lite0 looking through it.
+
+    The second is in the bundle, for the engine `comreadv`; the first is not, since every phone has the codecs.
 
     Args:
         model: a ComModel of a single setting in eval mode.
@@ -276,7 +280,11 @@ def commodel_specs(model: nn.Module, facts: Mapping[str, Any], *, sha256: str = 
             one_pass=seen_through,
             objective="AwayFromLabel",
             source="EfficientNet-Lite0, ImageNet weights, behind petalveil's own network that does what a codec does",
-            # Exact masks: smooth ones would blur the curves by which the stand-in rounds. See flowers.gradient.
+            weights_in=_LITE0["weights"],
+            precision="int8 weights",
+            spared="network.0.",  # the stand-in, whose curves round where a codec does if its transform is exact
+            engine="comreadv",
+            smooth=2.0,  # of the network's masks: the stand-in's curves have none
             lowest_cosine_shipped=0.9,
             **common,
         ),

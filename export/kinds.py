@@ -5,10 +5,9 @@ from __future__ import annotations
 KINDS = {
     "flowers": "the trained flower classifier",
     "generator": "what `python -m training generator` made",
-    "commodel": "what `python -m training compression` made, of a single setting",
+    "commodel": "what `python -m training compression` made",
     "sensing": "what `python -m training sensing-photos` made",
     "shield": "what `python -m training comdefend --net phone` made",
     "lite0": "what `python -m training surrogate --network efficientnet_lite0` made",
     "lite1": "what `python -m training surrogate --network efficientnet_lite1` made",
 }
-BUNDLED = tuple(kind for kind in KINDS if kind != "commodel")  # whose graphs may be in the bundle

@@ -136,7 +136,7 @@ def export_spec(spec: GraphSpec) -> ir.Model:
 
 def _write_rounded(spec: GraphSpec, model: ir.Model, path: Path, stores: dict[str, WeightStore]) -> None:
     if spec.precision == "int8 weights":
-        round_to_bytes(model)
+        round_to_bytes(model, spared=spec.spared)
     round_to_half(model)
     if spec.weights is None:
         save_graph(model, path)

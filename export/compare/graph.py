@@ -76,7 +76,9 @@ class GraphJob:
         def make() -> dict[str, Any]:
             try:
                 images = self._calibration if precision == "int8" else []
-                variant = write_variant(plain, path, precision, images=images, smooth=self.spec.smooth)
+                variant = write_variant(
+                    plain, path, precision, images=images, smooth=self.spec.smooth, spared=self.spec.spared
+                )
                 load_graph(path).run(self._inputs(1)[0])
             except (ExportError, GraphError) as error:
                 path.unlink(missing_ok=True)
@@ -86,7 +88,7 @@ class GraphJob:
         def is_valid(content: Any) -> bool:
             return "failure" in content or (path.is_file() and sha256_of(path) == content["sha256"])
 
-        key = [sha256_of(plain), precision, calibrated if precision == "int8" else None]
+        key = [sha256_of(plain), precision, calibrated if precision == "int8" else self.spec.spared or None]
         return self.cells.get("variant", key, make, is_valid)
 
     def _row(self, precision: str, made: Mapping[str, Any]) -> Row:

@@ -44,13 +44,20 @@ class Variant:
 
 
 def write_variant(
-    plain: Path, out: Path, precision: str, *, images: Sequence[np.ndarray] = (), smooth: float | None = None
+    plain: Path,
+    out: Path,
+    precision: str,
+    *,
+    images: Sequence[np.ndarray] = (),
+    smooth: float | None = None,
+    spared: str = "",
 ) -> Variant:
     """Write the float32 graph at `plain` to `out` in a precision.
 
     Args:
         images: (1, 3, S, S) each, to calibrate "int8" on.
         smooth: of a gradient graph, steepness of its masks.
+        spared: of "int8 weights", the kernels that keep sixteen bits: those whose names begin with it.
     Raises: ExportError if the graph cannot be had in that precision, ValueError for an unknown one.
     """
     if precision not in PRECISIONS:
@@ -63,7 +70,7 @@ def write_variant(
     else:
         model = ir.load(plain)
     if precision == "int8 weights":
-        round_to_bytes(model)
+        round_to_bytes(model, spared=spared)
     if precision == "float16 compute":
         compute_in_half(model)
     elif precision != "float32":

@@ -89,7 +89,9 @@ def _add_cloak(commands: _Commands) -> None:
         help="where to write: a folder (created if it has no suffix or ends in a slash), or a file for one photo",
     )
     parser.add_argument(
-        "--engine", choices=["gradient", "generator", "universal"], help="how to find the change; default: gradient"
+        "--engine",
+        choices=["gradient", "generator", "comreadv", "universal"],
+        help="how to find the change; default: gradient",
     )
     strength = parser.add_mutually_exclusive_group()
     strength.add_argument("--strength", choices=["low", "medium", "high"], default="medium", help="default: medium")
@@ -100,7 +102,8 @@ def _add_cloak(commands: _Commands) -> None:
         "--steps",
         type=whole(1, 1000),
         metavar="N",
-        help="of the engine gradient, exactly so many; default: 19, and up to 38 more for a photo that resists",
+        help="of the engines gradient and comreadv, exactly so many; default: 19, and up to 38 more for a photo that "
+        "resists",
     )
     parser.add_argument(
         "--time-budget",
@@ -268,7 +271,7 @@ def _add_bench(commands: _Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--graph", metavar="NAME", help="one graph alone; default: everything in the bundle")
-    parser.add_argument("--engine", choices=["gradient", "universal", "generator"], help="one engine alone")
+    parser.add_argument("--engine", choices=["gradient", "generator", "comreadv", "universal"], help="one engine alone")
     parser.add_argument(
         "--photos",
         type=megapixels,

@@ -17,7 +17,7 @@ from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import MEDIUM, cloak
 from mobile_app.core.engines import Engine
 from mobile_app.core.errors import PhotoError
-from mobile_app.core.loading import engine_within, load_engine
+from mobile_app.core.loading import IN_STEPS, engine_within, load_engine
 from mobile_app.core.photo import KEEP, EncodeConfig, Photo, decode, encode, encoded_format
 from mobile_app.core.platforms import Platform
 from mobile_app.core.quality import largest_change_levels
@@ -135,7 +135,7 @@ def protect(
         "engine": result.engine,
         "strength": settings.strength,
         "budget_levels": step.budget_levels,
-        "steps": result.steps if result.engine == "gradient" else None,  # the others take none
+        "steps": result.steps if result.engine in IN_STEPS else None,  # the others take none
         "seconds": {
             "decode": round(decoded - started, 4),
             "cloak": round(cloaked - chosen, 4),

@@ -51,7 +51,7 @@ class GraphEntry:
     labels: str | None = None  # a file, one name a line
     unsure_below: float = 0.0  # probability under which an answer is "not sure"
     metrics: dict[str, Any] = field(default_factory=dict)
-    engine: str | None = None  # "gradient" or "generator": the engine that runs it
+    engine: str | None = None  # "gradient", "generator" or "comreadv": the engine that runs it
     crop: float = CROP  # share of the short side that is seen
     has_other: bool = False  # one more output than labels, the last: none of these
     species: bool = False  # the labels are ids of mobile_app/content/species.json

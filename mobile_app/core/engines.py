@@ -72,10 +72,10 @@ class GradientEngine:
         recogniser: of that size and for those classes, with the output `logits`; says what the photo shows, of which
             networks that are good to follow know less than others. None: the first of the graphs.
         posting_quality: of that JPEG, 1 to 100; None never shows it.
+        name: under which it is asked for. The engine `comreadv` is this one along a single network that looks through
+            a stand-in for compression: ComReAdv, Wang et al., MobiHoc 2020.
     Raises: ValueError for no graphs, or graphs of several sizes.
     """
-
-    name = "gradient"
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class GradientEngine:
         recogniser: Graph | None = None,
         posting_quality: int | None = 75,
         seed: int = 0,
+        name: str = "gradient",
     ) -> None:
         asked = () if recogniser is None else (recogniser,)
         sizes = {graph.inputs["image"].shape[-1] for graph in (*graphs, *asked)}
@@ -91,6 +92,7 @@ class GradientEngine:
             raise ValueError(
                 f"graphs: expected one or more of one size, got sizes {sorted(sizes) if graphs else 'of none'}"
             )
+        self.name = name
         self.size_px = sizes.pop()
         self._graphs = tuple(graphs)
         self._recogniser = recogniser or self._graphs[0]

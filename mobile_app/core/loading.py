@@ -23,7 +23,8 @@ from mobile_app.core.recogniser import OBJECTS
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.step import StepConfig, with_steps
 
-ENGINES = ("gradient", "generator", "universal")  # from the strongest to the quickest
+ENGINES = ("gradient", "generator", "comreadv", "universal")  # the strongest first, the quickest last
+IN_STEPS = ("gradient", "comreadv")  # those that follow gradients, and of which steps can be counted
 _REST = 1.5  # calls of a gradient graph that a megapixel's decoding, composing and encoding takes as long as
 
 
@@ -68,7 +69,10 @@ def load_engine(
         if takes_steps(graphs[0]):
             return UnrolledEngine(graphs[0], size_px=entries[0].size_px)
         return GeneratorEngine(graphs[0])
-    return GradientEngine(graphs, recogniser=load(OBJECTS) if OBJECTS in bundle.graphs else None)
+    recogniser = load(OBJECTS) if OBJECTS in bundle.graphs else None
+    if name == "comreadv":  # what a site does to the photo is in its graph
+        return GradientEngine(graphs, recogniser=recogniser, posting_quality=None, name=name)
+    return GradientEngine(graphs, recogniser=recogniser)
 
 
 def engine_within(

@@ -34,10 +34,13 @@ def chosen_engine(graphs: Graphs, way: str, megapixels: float, config: StepConfi
 
 
 def known_engines(graphs: Graphs) -> tuple[str, ...]:
-    """What the bundle has, the strongest first. Raises: BundleError."""
+    """What a person may choose of what the bundle has, the strongest first. Raises: BundleError.
+
+    One that is neither the strongest nor the quickest for its strength is for the command line alone.
+    """
     from mobile_app.core.loading import engines_of
 
-    return engines_of(graphs.bundle())
+    return tuple(name for name in engines_of(graphs.bundle()) if name != "comreadv")
 
 
 @dataclass(frozen=True, kw_only=True)

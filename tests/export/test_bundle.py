@@ -110,6 +110,7 @@ def test_model_card_has_a_section_for_every_graph_and_says_what_the_robust_ones_
     card = (DEFAULT_ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert [line[3:] for line in card.splitlines() if line.startswith("## ")][: len(ALL_NAMES)] == ALL_NAMES
     assert "tuned here on photos of flowers" in card
+    assert "- codec jpeg:30:420, photos 33, mae levels 2.942, " in card  # the rows of a table, a line each
 
 
 def test_graphs_that_cloaks_follow_come_in_the_engine_s_order_though_some_are_kept(anew) -> None:
@@ -122,6 +123,17 @@ def test_the_generator_reads_its_weights_in_the_files_of_what_it_is_made_of() ->
     entry = bundle.entry("generator")
     assert set(entry.data) == {"efficientnet_lite0.weights", *(f"{name}.onnx" for name in FOLLOWED)}
     assert bundle.path("generator").stat().st_size < 600_000
+
+
+@pytest.mark.parametrize("root", ["shipped", "anew"])
+def test_the_network_behind_the_stand_in_reads_its_weights_where_that_without_one_has_them(root: str, anew) -> None:
+    """Kept beside weights that were made anew it finds them there, or its answers would be others."""
+    bundle = load_bundle(anew[0] if root == "anew" else DEFAULT_ROOT)
+    entry = bundle.entry("commodel.gradient")
+    assert (entry.data, entry.engine) == (("efficientnet_lite0.weights",), "comreadv")
+    assert bundle.path(entry.name).stat().st_size < 300_000
+    for output, array in _outputs(bundle.root, entry.name).items():
+        assert cosine(sample(array), load_bundle().reference_outputs()[f"{entry.name}/{output}"]) >= 0.9999
 
 
 def test_every_parity_row_passes_and_is_reported(anew) -> None:

@@ -15,6 +15,7 @@ from mobile_app.core.runtime import Graph
 from training.data.codecs import CONDITION_VALUES, parse_codec
 from training.models.commodel import AtCondition, ComModelConfig, build_commodel
 from training.objectives import AwayFromLabel
+from training.objectives.smooth import SmoothMasks
 
 Load = Callable[[ir.Model], Graph]
 
@@ -27,10 +28,12 @@ def network() -> nn.Module:
     ).eval()
 
 
-def _stand_in(condition_values: int, transforms: tuple[int, ...] = ()) -> nn.Module:
+def _stand_in(
+    condition_values: int, transforms: tuple[int, ...] = (), widths: tuple[int, ...] = (4, 6, 8)
+) -> nn.Module:
     """A ComModel with random weights where a new one has zeros, at a condition if it takes one."""
     model = build_commodel(
-        ComModelConfig(widths=(4, 6, 8), blocks=2, condition_values=condition_values, transforms=transforms, kinks=4)
+        ComModelConfig(widths=widths, blocks=2, condition_values=condition_values, transforms=transforms, kinks=4)
     )
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
@@ -44,10 +47,12 @@ def _stand_in(condition_values: int, transforms: tuple[int, ...] = ()) -> nn.Mod
 @pytest.mark.parametrize("size", [(32, 32), (27, 21)])
 @pytest.mark.parametrize("condition_values", [0, CONDITION_VALUES])
 @pytest.mark.parametrize("transforms", [(), (8, 4)])
+@pytest.mark.parametrize("smooth", [None, 2.0])
 def test_gradient_through_a_commodel_equals_autograd(
     size: tuple[int, int],
     condition_values: int,
     transforms: tuple[int, ...],
+    smooth: float | None,
     network: nn.Module,
     in_runtime: Load,
 ) -> None:
@@ -55,15 +60,24 @@ def test_gradient_through_a_commodel_equals_autograd(
     objective = AwayFromLabel(nn.Sequential(stand_in, network)).eval()
     first, fresh = torch.rand(2, 1, 3, *size, generator=torch.Generator().manual_seed(5))
     assert (stand_in(fresh) - fresh).abs().max() > 0.01
-    graph = in_runtime(export_gradient(objective, _labelled(first, 3)))
+    graph = in_runtime(export_gradient(objective, _labelled(first, 3), smooth=smooth))
     found = graph.run({name: value.numpy() for name, value in _labelled(fresh, 7).items()})
-    wanted = torch_gradient(objective.double(), {**_labelled(fresh, 7), "image": fresh.double()})
-    through_nothing = torch_gradient(
-        AwayFromLabel(network).double().eval(), {**_labelled(fresh, 7), "image": fresh.double()}
-    )
+    inputs = {**_labelled(fresh, 7), "image": fresh.double()}
+    wanted = torch_gradient(objective.double(), inputs, smooth=smooth)
+    through_nothing = torch_gradient(AwayFromLabel(network).double().eval(), inputs, smooth=smooth)
     assert np.abs(wanted["grad"] - through_nothing["grad"]).max() > 0.01 * np.abs(wanted["grad"]).max()
     for name, value in wanted.items():
         assert np.abs(found[name] - value).max() <= 1e-5 * np.abs(value).max(), name
+
+
+def test_smooth_masks_leave_the_curves_of_a_transform_as_they_are() -> None:
+    stand_in = _stand_in(0, transforms=(8,), widths=()).eval()
+    image = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(6)).requires_grad_()
+    (exact,) = torch.autograd.grad(stand_in(image).square().sum(), image)
+    with SmoothMasks(0.5):
+        loss = stand_in(image).square().sum()
+    (found,) = torch.autograd.grad(loss, image)
+    torch.testing.assert_close(found, exact, rtol=0, atol=0)
 
 
 def test_the_graph_holds_plain_operators_alone(network: nn.Module) -> None:

@@ -15,6 +15,7 @@ from export.errors import ExportError
 from export.graphs import Checkpoints, graphs
 from export.kinds import KINDS
 from mobile_app.core.bundle import load_bundle
+from training.data.codecs import CONDITION_VALUES, parse_codec
 from training.models.checkpoint import Checkpoint, save_checkpoint
 from training.models.comdefend import ComDefendConfig, build_comdefend, save_comdefend
 from training.models.commodel import ComModelConfig, build_commodel, save_commodel
@@ -90,6 +91,20 @@ def test_the_gradient_through_a_stand_in_goes_through_it(checkpoints: Checkpoint
         _, logits = objective(image, torch.tensor([3]))
         torch.testing.assert_close(logits, classifier(stand_in(image)))
         assert (logits - classifier(image)).abs().max() > 1e-3
+
+
+def test_a_stand_in_for_several_codecs_is_settled_on_the_middle_of_the_first(tmp_path: Path) -> None:
+    model = build_commodel(ComModelConfig(widths=(4,), condition_values=CONDITION_VALUES)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05)
+    save_commodel(tmp_path / "range.pt", model, {"codecs": ["jpeg:30-95", "webp:50"]})
+    stand_in, gradient = graphs(Checkpoints(commodel=tmp_path / "range.pt"), ["commodel", "commodel.gradient"])
+    assert stand_in.trained_on["settled on"] == gradient.trained_on["settled on"] == "jpeg:62:420"
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    condition = torch.from_numpy(parse_codec("jpeg:62").condition())[None]
+    with torch.no_grad():
+        torch.testing.assert_close(stand_in.modules()[0](image), model(image, condition))
 
 
 def test_a_universal_perturbation_is_refused_as_a_generator_in_one_sentence_everywhere(

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from export.storage import WeightStore, read_where_they_lie, round_to_half, save_graph
+from export.storage import WeightStore, read_where_they_lie, round_to_bytes, round_to_half, save_graph
 from mobile_app.core.errors import GraphError, OutputError
 from mobile_app.core.runtime import load_graph
 
@@ -48,6 +48,16 @@ def test_weight_beyond_the_range_of_half_stays_single() -> None:
     assert stored.dtype == ir.DataType.FLOAT
     assert stored.const_value is not None
     assert np.array_equal(stored.const_value.numpy(), weights)
+
+
+@pytest.mark.parametrize(
+    ("spared", "kind"), [("", ir.DataType.INT8), ("w", ir.DataType.FLOAT), ("v", ir.DataType.INT8)]
+)
+def test_kernels_are_stored_in_eight_bits_but_for_those_that_are_spared(spared: str, kind: ir.DataType) -> None:
+    model = _adds(np.ones((64, 64), np.float32))
+    round_to_bytes(model, spared=spared)
+    assert kind in {value.dtype for value in model.graph.initializers.values()}
+    assert (len(model.graph.initializers) == 1) == (kind == ir.DataType.FLOAT)
 
 
 def test_largest_half_is_still_rounded() -> None:

@@ -77,6 +77,7 @@ _FOLLOWS = EngineParts(
 ENGINES = {
     "gradient": _FOLLOWS,
     "generator": _FOLLOWS,
+    "comreadv": EngineParts(attacked=LITE0, surrogates=_MADE_OF_LITE0),
     "universal": EngineParts(surrogates=_LEARNED_FROM),
 }
 TORCHATTACKS = {

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from training.models.differentiable_jpeg import RGB_TO_YCC
 
@@ -119,7 +118,7 @@ class Curves(nn.Module):
         """Args: values: (N, channels, H, W). weights: of the pieces, (N or 1, channels * kinks); None for ones."""
         if self.training:
             return self._drawn_in_cache(values, weights)
-        pieces = F.relu(self.rise(values))
+        pieces = self.rise(values).clamp(min=0)  # no gate: smooth masks, which blur gates, leave it as it is
         return self.sum(pieces if weights is None else pieces * weights[:, :, None, None])
 
     def _drawn_in_cache(self, values: Tensor, weights: Tensor | None) -> Tensor:

@@ -20,7 +20,7 @@ from mobile_app.core.bench.steady import BenchConfig
 from mobile_app.core.bundle import Bundle
 from mobile_app.core.cloak import ONE_ROUND
 from mobile_app.core.engines import Engine, ShouldStop, takes_steps
-from mobile_app.core.loading import load_engine
+from mobile_app.core.loading import IN_STEPS, load_engine
 from mobile_app.core.preprocess import from_uint8
 from mobile_app.core.runtime import Graph, load_graph
 from mobile_app.core.selftest import Row, compare, reference_inputs
@@ -124,7 +124,7 @@ class EngineLoader(_Loader):
 def engine_facts(bundle: Bundle, name: str) -> Facts:
     """What the row of an engine says of its graphs: their precision, and the steps that it takes."""
     precisions = {entry.precision for entry in bundle.graphs.values() if entry.engine == name}
-    return {"precision": _joined(precisions), "steps": ONE_ROUND.steps if name == "gradient" else None}
+    return {"precision": _joined(precisions), "steps": ONE_ROUND.steps if name in IN_STEPS else None}
 
 
 def for_long_runs(config: BenchConfig) -> BenchConfig:

@@ -28,7 +28,7 @@ from mobile_app.core.runtime import Port, load_graph
 from mobile_app.core.step import StepConfig
 
 SIDE_PX = 64
-ENGINES = ("gradient", "generator", "universal")
+ENGINES = ("gradient", "generator", "comreadv", "universal")
 
 
 class Writer:
@@ -50,6 +50,8 @@ def write_engines(root: Path, engines: tuple[str, ...]) -> None:
     graphs = {name: {**entry, "engine": None} for name, entry in manifest["graphs"].items() if name != "writer"}
     if "gradient" in engines:
         graphs["objects.gradient"]["engine"] = "gradient"
+    if "comreadv" in engines:
+        graphs["through"] = {**graphs["objects.gradient"], "engine": "comreadv"}
     if "generator" in engines:
         graphs["writer"] = {**graphs["objects.gradient"], "engine": "generator"}
     manifest["graphs"] = graphs
@@ -70,7 +72,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bundle(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A bundle with all three engines."""
+    """A bundle with all engines."""
 
     def load(path, *, name, threads):
         return Writer() if name == "writer" else load_graph(path, name=name, threads=threads)
@@ -100,9 +102,13 @@ def report_of(path: Path) -> dict:
 # --engine
 
 
-@pytest.mark.parametrize(("engine", "words", "steps"), [(ENGINES[0], ("--steps", 2), 2), (ENGINES[1], (), None)])
+@pytest.mark.parametrize(("engine", "words", "steps"), [("gradient", ("--steps", 2), 2), ("generator", (), None)])
 def test_an_engine_cloaks_inside_the_budget_and_is_named(run, make_photo, bundle, tmp_path, engine, words, steps):
     check_engine(run, make_photo, bundle, tmp_path, engine, words, steps)
+
+
+def test_comreadv_cloaks_inside_the_budget_and_its_steps_are_counted(run, make_photo, bundle, tmp_path):
+    check_engine(run, make_photo, bundle, tmp_path, "comreadv", ("--steps", 2), 2)
 
 
 def test_the_universal_engine_cloaks_inside_the_budget_and_is_named(run, make_photo, bundle, tmp_path):

@@ -107,6 +107,16 @@ def test_the_others_are_loaded_by_name(whole):
     assert (writer.size_px, pattern.size_px) == (SIDE_PX, 4)
 
 
+def test_comreadv_follows_its_own_graph_alone_and_leaves_what_a_site_does_to_that(make_bundle):
+    bundle = make_bundle({"a": "gradient", "through": "comreadv", "objects": None})
+    assert engines_of(bundle) == ("gradient", "comreadv")
+    engine = load_engine(bundle, "comreadv")
+    assert isinstance(engine, GradientEngine)
+    assert (engine.name, names(engine), engine._recogniser.name) == ("comreadv", ["through"], "objects")
+    assert engine._posting_quality is None
+    assert names(load_engine(bundle)) == ["a"]
+
+
 def test_a_generator_that_steps_by_itself_has_the_size_that_the_manifest_says(whole, monkeypatch):
     class Steps(StandIn):
         def __init__(self, name: str) -> None:

@@ -70,6 +70,14 @@ def test_the_engine_is_chosen_in_plain_words_where_the_bundle_has_several(
     assert model.ways == ("universal",)
 
 
+def test_an_engine_that_is_for_comparisons_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mobile_app.ui.graphs import Graphs
+    from mobile_app.ui.protection import known_engines
+
+    monkeypatch.setattr("mobile_app.core.loading.engines_of", lambda _bundle: ("gradient", "comreadv", "universal"))
+    assert known_engines(Graphs(None)) == ("gradient", "universal")  # type: ignore[arg-type]
+
+
 def test_a_time_is_kept_to_by_taking_as_many_steps_as_fit(
     driver: Any, model: Any, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
