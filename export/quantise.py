@@ -69,9 +69,10 @@ PICTURE_REASONS = {
     ),
     **dict.fromkeys(("Cast", "Greater"), "makes the bits of the code"),
     "DepthToSpace": "moves numbers and computes none",
+    "Max": "bends the curves of a stand-in for a codec: 8 bits would be steps like those that it stands in for",
 }
 # Before a classifier there may be a network that does what a codec does.
-_STAND_IN = {name: PICTURE_REASONS[name] for name in ("ConvTranspose", "ReduceSum")}
+_STAND_IN = {name: PICTURE_REASONS[name] for name in ("ConvTranspose", "Max", "ReduceSum")}
 _MADE_KERNEL = "Conv: its kernel is a view that another operator makes, not a constant to be rounded"
 
 
