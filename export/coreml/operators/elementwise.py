@@ -62,12 +62,14 @@ def clip(node: ir.Node, to: Translation) -> Any:
 def hard_sigmoid(node: ir.Node, to: Translation) -> Any:
     """clip(alpha x + beta, 0, 1), as alpha (x + beta / alpha): in float16 it is then 0 and 1 where it has to be.
 
-    One that is a step, 0 up to 0 and 1 beyond, is the sign of a ReLU: float16 has no number as large as its alpha.
+    One that is a step is made of the sign of a ReLU: float16 has no number as large as its alpha. At 0 it has beta.
     """
     alpha, beta = number(node, "alpha", 0.2), number(node, "beta", 0.5)
     x = to[node.inputs[0]]
-    if alpha >= _STEP and beta == 0:
-        return to.mb.sign(x=to.mb.relu(x=x))
+    if abs(alpha) >= _STEP and beta in (0, 1):
+        above = (alpha > 0) == (beta == 0)  # what it has to be told of: numbers above 0, or those below
+        beyond = to.mb.sign(x=to.mb.relu(x=x if above else to.mb.mul(x=x, y=np.float32(-1))))
+        return beyond if beta == 0 else to.mb.sub(x=np.float32(1), y=beyond)
     moved = to.mb.add(x=x, y=np.float32(beta / alpha)) if beta else x
     return to.mb.clip(x=to.mb.mul(x=moved, y=np.float32(alpha)), alpha=np.float32(0), beta=np.float32(1))
 

@@ -155,9 +155,20 @@ def test_negative_padding_cuts_off(run_onnx: RunOnnx) -> None:
     assert found.tolist() == [[0, 0], [2, 3]]
 
 
-def test_a_step_has_no_number_that_float16_lacks(run_onnx: RunOnnx) -> None:
-    (found,) = run_onnx("HardSigmoid", {"x": X}, [X], alpha=1e30, beta=0.0)
-    assert found.tolist() == [[0, 0, 0, 1, 1, 1]]
+@pytest.mark.parametrize(
+    ("alpha", "beta", "expected"),
+    [
+        (1e30, 0.0, [0, 0, 0, 1, 1, 1]),
+        (1e30, 1.0, [0, 0, 1, 1, 1, 1]),
+        (-1e30, 0.0, [1, 1, 0, 0, 0, 0]),
+        (-1e30, 1.0, [1, 1, 1, 0, 0, 0]),
+    ],
+)
+def test_a_step_has_no_number_that_float16_lacks(
+    run_onnx: RunOnnx, alpha: float, beta: float, expected: list[int]
+) -> None:
+    (found,) = run_onnx("HardSigmoid", {"x": X}, [X], alpha=alpha, beta=beta)
+    assert found.tolist() == [expected]
 
 
 def test_an_operator_without_translation_is_named() -> None:
