@@ -5,7 +5,7 @@
     python -m export bundle --sensing runs/sensing-photos/model.pt
     python -m export bundle --shield runs/comdefend/phone/comdefend.pt
     python -m export bundle --lite0 runs/surrogate-lite0/model.pt --lite1 runs/surrogate-lite1/model.pt
-    python -m export bundle --commodel runs/commodel/jpeg-50-420/commodel.pt
+    python -m export bundle --commodel runs/commodel-range/commodel.pt
     python -m export bundle --universal runs/universal/model.pt --generator runs/generator/model.pt
 
 What was trained here and is not named is taken over from the present bundle, as it is, so that the first command needs
