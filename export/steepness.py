@@ -86,8 +86,8 @@ def _plan(graph: ir.Graph) -> _Plan | None:
 def _passes_on(node: ir.Node, larger: list[int]) -> bool:
     """Whether what it gives is s times as large where these inputs are."""
     if node.op_type == "Pad":
-        filling = constant_array(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else 0
-        return filling is not None and not np.any(filling)
+        filling = node.inputs[2] if len(node.inputs) > 2 else None
+        return filling is None or is_zero(filling)
     if node.op_type == "Max" and len(larger) == 1 and len(node.inputs) == 2 and is_zero(node.inputs[1 - larger[0]]):
         return True  # a ReLU without a gate
     if node.op_type in _PASS_ON_IF_ALL_HAVE_IT:
